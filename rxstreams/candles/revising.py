@@ -1,0 +1,85 @@
+"""Late trades: the closed candle they belong to goes out again, and those whose price hangs on it follow."""
+
+from __future__ import annotations
+
+from bisect import bisect_left
+from operator import attrgetter
+
+from rxstreams.candles.accumulator import Accumulator
+from rxstreams.candles.filling import Filler
+from rxstreams.candles.rules import CandleRules, is_revisable
+from rxstreams.candles.sending import Sender
+from rxstreams.candles.series import Series
+from rxstreams.items import PriceTick
+
+_open_time = attrgetter("open_time")
+
+
+class Reviser:
+    """Puts late trades into the kept candles of their series.
+
+    Args:
+        rules: the builder's.
+        filler, sender: the builder's.
+    """
+
+    def __init__(self, rules: CandleRules, filler: Filler, sender: Sender) -> None:
+        self._timeframe = rules.timeframe
+        self._carries = rules.carries
+        self._inherits = rules.carries or rules.fill == "flat"
+        self._filler = filler
+        self._sender = sender
+
+    def revise(self, series: Series, tick: PriceTick, since: int) -> bool:
+        """Count a late trade and send what it changes; False, and nothing done: its interval is too old.
+
+        A candle keeps its ``complete``, ``span`` and ``since``: the late trade says nothing about others. One that was
+        never sent goes out with revision 0, complete if the trade's own coverage reaches back far enough.
+        """
+        open_time = self._timeframe.floor(tick.timestamp)
+        close_time = self._timeframe.next(open_time)
+        if not is_revisable(self._timeframe, close_time, series.newest):
+            return False
+        kept = series.kept
+        index = bisect_left(kept, open_time, key=_open_time)
+        if index < len(kept) and kept[index].open_time == open_time:
+            candle = kept[index]
+            candle.add(tick)
+            self._sender.send_again(series, candle)
+        else:
+            index = self._insert(series, index, tick, since, open_time, close_time)
+        if self._inherits:
+            self._follow(series, index)
+        return True
+
+    def _insert(self, series: Series, index: int, tick: PriceTick, since: int, open_time: int, close_time: int) -> int:
+        """Send a new candle, out of order; return the index of the last one known before the next trade."""
+        kept = series.kept
+        later = kept[index] if index < len(kept) else series.open
+        candle = Accumulator(open_time, close_time, None)
+        if later is not None:  # nothing lies between: what came before the later candle comes before this one
+            candle.follow(later.previous_close, later.previous_time)
+        candle.add(tick)
+        candle.span, candle.since, candle.stamped = tick.span, since, tick.since
+        candle.complete = since <= candle.covered_from(self._carries)
+        kept.insert(index, candle)
+        self._sender.send_closed(series, candle)
+        for flat in self._filler.make_between(candle, series.bound if later is None else later.open_time):
+            flat.complete = since <= flat.covered_from(self._carries)
+            index += 1
+            kept.insert(index, flat)
+            self._sender.send_closed(series, flat)
+        return index
+
+    def _follow(self, series: Series, index: int) -> None:
+        """Hand the price of a kept candle on to those after it, up to the first that has trades of its own."""
+        source = series.kept[index]
+        for candle in series.kept[index + 1 :]:
+            changed = candle.follow(source.close, source.latest)
+            if changed and (candle.empty or self._carries):
+                self._sender.send_again(series, candle)
+            if not candle.empty:
+                return
+            source = candle
+        if series.open is not None and series.open.follow(source.close, source.latest) and self._carries:
+            self._sender.send_update(series, series.open)

@@ -1,0 +1,119 @@
+"""``StreamConfig``: the one place for a feed's options."""
+
+from __future__ import annotations
+
+import ssl
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field, fields, replace
+from datetime import timedelta
+from typing import TYPE_CHECKING, Any, Literal
+from urllib.parse import urlsplit
+
+from rxstreams.backoff import BackoffPolicy
+
+if TYPE_CHECKING:
+    from rxstreams.resolver import Resolver
+
+_DURATIONS = ("connect_timeout", "silence_timeout", "probe_timeout", "ping_interval", "ping_timeout", "close_timeout")
+
+
+@dataclass(frozen=True, kw_only=True)
+class StreamConfig:
+    """The options of a feed. Immutable; durations are seconds or timedelta and are kept as seconds.
+
+    Args:
+        url: where to connect; "": the venue's own address.
+        rest_url: base of the REST API; "": the venue's own.
+        name: in logs and in the names of threads; "": the venue's name.
+        reconnect_attempts: re-connections in a row before the feed fails; -1: no limit.
+        backoff: how long to wait before each.
+        connect_timeout: for each phase of connecting (TCP, TLS, upgrade) and for the acknowledgement of a subscription.
+        silence_timeout: without any message for so long, the server is probed.
+        probe_timeout: how long the probe's answer may take before the connection is given up.
+        ping_interval: between WebSocket pings; None: none are sent.
+        ping_timeout: how long a pong may take; None: for ever.
+        close_timeout: how long the closing handshake may take before the socket is cut.
+        max_message_bytes: longer messages end the connection.
+        max_bad_share: share of unparsable frames, of the last 100, above which the connection is given up.
+        symbols_per_socket: more symbols are split over several sockets; None: the venue's limit.
+        headers: sent with the upgrade request; a mapping or (name, value) pairs.
+        proxy: an HTTP or SOCKS proxy's URL; None: none (the environment is not looked at).
+        ssl_context: for ``wss``; None: Python's default, which verifies the certificate.
+        resolver: for host names; None: one of the feed's own.
+        transport: the WebSocket implementation.
+
+    Raises:
+        ValueError: a value is out of its range; the message names it.
+        TypeError: a value has the wrong type.
+    """
+
+    url: str = ""
+    rest_url: str = ""
+    name: str = ""
+    reconnect_attempts: int = -1
+    backoff: BackoffPolicy = field(default_factory=BackoffPolicy)
+    connect_timeout: float = 10.0
+    silence_timeout: float = 30.0
+    probe_timeout: float = 5.0
+    ping_interval: float | None = 20.0
+    ping_timeout: float | None = 20.0
+    close_timeout: float = 2.0
+    max_message_bytes: int = 16 * 2**20
+    max_bad_share: float = 0.5
+    symbols_per_socket: int | None = None
+    headers: Sequence[tuple[str, str]] | Mapping[str, str] = ()
+    proxy: str | None = None
+    ssl_context: ssl.SSLContext | None = None
+    resolver: Resolver | None = None
+    transport: Literal["websockets"] = "websockets"
+
+    def __post_init__(self) -> None:
+        for name in _DURATIONS:
+            value = getattr(self, name)
+            if isinstance(value, timedelta):
+                value = value.total_seconds()
+                object.__setattr__(self, name, value)
+            if value is None and name.startswith("ping_"):
+                continue
+            if not isinstance(value, (int, float)) or isinstance(value, bool):
+                raise TypeError(f"{name} must be seconds or a timedelta, got {value!r}")
+            if not 0 < value < float("inf"):
+                raise ValueError(f"{name} must be a positive number of seconds, got {value!r}")
+        _check_url("url", self.url, ("ws", "wss"))
+        _check_url("rest_url", self.rest_url, ("http", "https"))
+        if self.reconnect_attempts < -1:
+            raise ValueError(f"reconnect_attempts must be -1 (no limit) or more, got {self.reconnect_attempts!r}")
+        if self.max_message_bytes < 1:
+            raise ValueError(f"max_message_bytes must be at least 1, got {self.max_message_bytes!r}")
+        if not 0 < self.max_bad_share <= 1:
+            raise ValueError(f"max_bad_share must be over 0 and at most 1, got {self.max_bad_share!r}")
+        if self.symbols_per_socket is not None and self.symbols_per_socket < 1:
+            raise ValueError(f"symbols_per_socket must be at least 1, got {self.symbols_per_socket!r}")
+        if self.transport != "websockets":
+            raise ValueError(f"transport must be 'websockets', got {self.transport!r}")
+        pairs = self.headers.items() if isinstance(self.headers, Mapping) else self.headers
+        object.__setattr__(self, "headers", tuple((str(name), str(value)) for name, value in pairs))
+
+    @property
+    def policy(self) -> BackoffPolicy:
+        """The backoff with the limit that ``reconnect_attempts`` sets."""
+        if self.reconnect_attempts < 0:
+            return self.backoff
+        return replace(self.backoff, max_attempts=self.reconnect_attempts)
+
+    @classmethod
+    def of(cls, options: Mapping[str, Any]) -> StreamConfig:
+        """Build a config from keyword options and say which names exist when one doesn't."""
+        known = [f.name for f in fields(cls)]
+        unknown = sorted(set(options) - set(known))
+        if unknown:
+            raise TypeError(f"unknown option {', '.join(unknown)}; a feed takes {', '.join(known)}")
+        return cls(**options)
+
+
+def _check_url(name: str, url: str, schemes: tuple[str, ...]) -> None:
+    if not url:
+        return
+    parts = urlsplit(url)
+    if parts.scheme not in schemes or not parts.hostname:
+        raise ValueError(f"{name} must look like {schemes[-1]}://host/path (or {schemes[0]}://), got {url!r}")

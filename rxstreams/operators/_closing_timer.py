@@ -1,0 +1,91 @@
+"""The timer of ``to_ohlc(close_on="timer")``."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import TypeVar
+
+from reactivex import abc
+from reactivex.disposable import SerialDisposable, SingleAssignmentDisposable
+
+from rxstreams.candles import CandleBuilder
+from rxstreams.instants import SECOND, to_nanoseconds
+from rxstreams.items import PriceTick
+from rxstreams.operators._retry_with_backoff import _InTurn
+
+_T = TypeVar("_T")
+
+
+class ClosingTimer:
+    """Closes a builder's candles by a scheduler's clock, in turn with its ticks: they may be on different threads.
+
+    One timer at most is pending, none when nothing is open.
+
+    Args:
+        builder: made with ``close_on="timer"``.
+        send: sends what the builder has made.
+        clock: the scheduler.
+
+    Attributes:
+        disposable: ends it.
+    """
+
+    def __init__(self, builder: CandleBuilder, send: Callable[[], None], clock: abc.SchedulerBase) -> None:
+        self.disposable = SerialDisposable()
+        self._builder = builder
+        self._send = send
+        self._clock = clock
+        self._booked: int | None = None
+        self._in_turn = _InTurn()
+
+    def after_each(self, add: Callable[[PriceTick], None]) -> Callable[[PriceTick], None]:
+        """Return a function that adds a tick in its turn and sets the timer for what is open then."""
+
+        def take(tick: PriceTick) -> None:
+            try:
+                add(tick)
+            finally:  # an observer's exception must not leave a candle open
+                self._book()
+
+        return lambda tick: self._in_turn(lambda: take(tick))
+
+    def until_error(self, on_error: Callable[[Exception], None]) -> Callable[[Exception], None]:
+        """Return a function that passes an error on, in its turn, and ends the timer."""
+
+        def end(error: Exception) -> None:
+            self.disposable.dispose()
+            on_error(error)
+
+        return lambda error: self._in_turn(lambda: end(error))
+
+    def until_end(self, complete: Callable[[], None]) -> Callable[[], None]:
+        """Return a function that completes, in its turn, and ends the timer."""
+
+        def end() -> None:
+            self.disposable.dispose()
+            complete()
+
+        return lambda: self._in_turn(end)
+
+    def _book(self) -> None:
+        due = self._builder.deadline
+        if due == self._booked or self.disposable.is_disposed:
+            return
+        self._booked = due
+        # Its place is taken first: a timer may fire, and book the next, before schedule_relative returns.
+        pending = SingleAssignmentDisposable()
+        self.disposable.disposable = pending
+        if due is not None:
+            wait = max(0, due - to_nanoseconds(self._clock.now)) / SECOND
+            pending.disposable = self._clock.schedule_relative(
+                wait, lambda _, __: self._in_turn(lambda: self._fire(due))
+            )
+
+    def _fire(self, due: int) -> None:
+        if due != self._booked or self.disposable.is_disposed:
+            return
+        self._booked = None
+        # It has waited until then, whatever a wall clock that was set back says now.
+        self._builder.advance(max(due, to_nanoseconds(self._clock.now)))
+        self._send()
+        self._book()

@@ -1,0 +1,156 @@
+"""Derivation: candles of a longer timeframe, built from those in another store by the rules of ``resample``."""
+
+from __future__ import annotations
+
+from collections import deque
+from collections.abc import Iterable, Sequence
+
+from rxstreams.candles import CandleResampler
+from rxstreams.items import OHLCCandle
+from rxstreams.sinks._precedence import Origin
+from rxstreams.sinks._ring import Row
+from rxstreams.sinks._store import CandleStore
+from rxstreams.timeframe import Timeframe
+
+# The resampler keeps the open and the last closed candle, and an older one while two of its children's timeframes
+# reach that far.
+_KEPT = 3
+
+
+class Step:
+    """One resampler from one timeframe to another, for all symbols: a child of one closes the candles of the others.
+
+    Args:
+        shorter, longer: the timeframes; the shorter one must serve the longer.
+    """
+
+    def __init__(self, shorter: Timeframe, longer: Timeframe) -> None:
+        self.shorter = shorter
+        self.longer = longer
+        self.derivations: dict[tuple[str, str], Derivation] = {}
+        self._resampler = CandleResampler(longer, on_candle=self._route, emit="updates")
+
+    def add(self, candle: OHLCCandle) -> None:
+        """Take a child."""
+        self._resampler.add(candle)
+
+    def _route(self, candle: OHLCCandle) -> None:
+        derivation = self.derivations.get((candle.exchange, candle.symbol))
+        if derivation is not None:
+            derivation.target.put(candle, Origin.DERIVED)
+
+
+class Derivation:
+    """Builds one key's candles from those of a shorter timeframe; everything under the lock that both stores share.
+
+    Closed children go into the resampler as they come; a forming one waits in ``_forming`` until someone reads.
+    History is worked off in two parts: candles that the resampler still has get their changed children from it, older
+    ones are built anew beside it.
+
+    Args:
+        step: the resampler to use.
+        exchange, symbol: the key's.
+        source: where the children are.
+        target: where the candles go.
+    """
+
+    def __init__(self, step: Step, exchange: str, symbol: str, source: CandleStore, target: CandleStore) -> None:
+        self.target = target
+        self._step = step
+        self._key = (exchange, symbol)
+        self._source = source
+        self._forming: Row | None = None
+        # Open times of the latest candles that the resampler has been given children of, ascending.
+        self._latest: deque[int] = deque(maxlen=_KEPT)
+        step.derivations[self._key] = self
+        source.listeners.append(self)
+
+    def detach(self) -> None:
+        """Stop: the target has a source of its own."""
+        del self._step.derivations[self._key]
+        self._source.listeners.remove(self)
+
+    def refresh(self) -> None:
+        """Bring the target up to date, forming candle included."""
+        self._source.refresh()
+        if self._forming is not None:
+            row, self._forming = self._forming, None
+            self._add(self._child(row))
+
+    def on_row(self, row: Row) -> None:
+        """Take a row of the source."""
+        waiting = self._forming
+        if waiting is not None and waiting.open_time != row.open_time:
+            self._add(self._child(waiting))
+        self._forming = None if row.closed else row
+        if row.closed:
+            self._add(self._child(row))
+
+    def on_merge(self, rows: Sequence[Row], changed: set[int], edge: int | None) -> None:
+        """Take what a merge has made of the source."""
+        if self._forming is not None:
+            changed.add(self._forming.open_time)
+            self._forming = None
+        children = self._children(rows, edge)
+        floor = self._step.longer.floor
+        if self._latest:
+            latest = list(self._latest)
+            news = [child for child in children if child.open_time in changed]
+            self._add_all(child for child in news if floor(child.open_time) >= latest[0])
+            self._build_anew(children, latest[-2:][0])
+        else:
+            latest = sorted({floor(child.open_time) for child in children})[-_KEPT:]
+            self._build_anew(children, latest[-2:][0])
+            self._add_all(child for child in children if floor(child.open_time) >= latest[0])
+
+    def _add_all(self, children: Iterable[OHLCCandle]) -> None:
+        for child in children:
+            self._add(child)
+
+    def _add(self, child: OHLCCandle) -> None:
+        latest = self._latest
+        open_time = self._step.longer.floor(child.open_time)
+        if not latest or open_time > latest[-1]:
+            latest.append(open_time)
+        self._step.add(child)
+
+    def _child(self, row: Row, since: int | None = None) -> OHLCCandle:
+        exchange, symbol = self._key
+        fields = row._asdict()
+        del fields["origin"]
+        if since is not None:
+            fields["since"] = since
+        return OHLCCandle(exchange=exchange, symbol=symbol, timeframe=self._step.shorter, **fields)
+
+    def _children(self, rows: Sequence[Row], edge: int | None) -> list[OHLCCandle]:
+        """Return the rows as children that claim no coverage across rows which may have been thrown out."""
+        children: list[OHLCCandle] = []
+        bound: int | None = None
+        next_time = self._step.shorter.next
+        for number, row in enumerate(rows):
+            if row.open_time == edge:
+                before = rows[number - 1] if number else None
+                if before is None or not before.complete or next_time(before.open_time) != edge:
+                    bound = edge
+            children.append(self._child(row, row.since if bound is None else max(row.since, bound)))
+        return children
+
+    def _build_anew(self, children: list[OHLCCandle], boundary: int) -> None:
+        """Build the candles before the boundary from all that is known, and keep those that know more than before."""
+        made: dict[int, OHLCCandle] = {}
+
+        def keep(candle: OHLCCandle) -> None:
+            if candle.closed and candle.open_time < boundary:
+                made[candle.open_time] = candle
+
+        resampler = CandleResampler(self._step.longer, on_candle=keep)
+        for child in children:
+            resampler.add(child)
+        ring = self.target.ring
+        better: list[OHLCCandle] = []
+        for open_time, candle in sorted(made.items()):
+            number = ring.find(open_time)
+            stored = None if number is None else ring.row(number)
+            if stored is None or (candle.complete, candle.volume) >= (stored.complete, stored.volume):
+                better.append(candle)
+        self.target.merge(better, Origin.DERIVED)

@@ -1,0 +1,389 @@
+"""``Stream``: what users hold. Lines to one venue, shared by all observers, healing inside."""
+
+from __future__ import annotations
+
+import logging
+import threading
+from collections.abc import Callable, Iterable
+from datetime import timedelta
+from typing import Any, Generic, TypeVar, cast
+
+from reactivex import Observable, abc
+
+from rxstreams import bridge
+from rxstreams.config import StreamConfig
+from rxstreams.errors import ObserverError, StreamError, SubscriptionError
+from rxstreams.items import OHLCCandle, PriceTick
+from rxstreams.resolver import Resolver
+from rxstreams.scheduler import EventLoopThreadScheduler, scheduler_for
+from rxstreams.sources._connection import Connect, ConnectionContext, connect_once
+from rxstreams.sources._hub import Hub
+from rxstreams.sources._line import Line, raise_since
+from rxstreams.sources._meter import Meter
+from rxstreams.sources.venue import Channel, Venue, check_symbols
+from rxstreams.states import SEVERITY, StreamEvent, StreamState, StreamStats
+
+T = TypeVar("T", PriceTick, OHLCCandle)
+logger = logging.getLogger("rxstreams")
+
+
+class Stream(Observable[T], Generic[T]):
+    """A feed: an Observable of a venue's trades or candles that connects when subscribed to, and heals itself.
+
+    It is hot and shared: the first subscriber connects, the last one that leaves disconnects, all see the same items.
+    Items, and everything else, come on the thread of its scheduler's loop.
+
+    Args:
+        venue: where from.
+        symbols: ``BASE/QUOTE``, each once.
+        channel: trades or candles.
+        config: its options.
+        scheduler: its loop; None: the one that all feeds of the venue share.
+        connect: makes the frames of one connection attempt; replaced by tests and by replay.
+
+    Emits:
+        ``PriceTick`` or ``OHLCCandle``, in the order of each line, with ``span`` and ``since``.
+
+    Errors:
+        StreamError: when no line is left: refused for good, or out of attempts.
+        ObserverError: to the observer that raised, and to it only.
+
+    Completes:
+        after ``stop()``.
+
+    Example:
+        >>> from rxstreams.sources import kraken
+        >>> feed = kraken.trades(["BTC/USD"])     # nothing happens until somebody subscribes
+        >>> feed.state
+        <StreamState.DISCONNECTED: 'disconnected'>
+
+    Memory: O(symbols).
+    """
+
+    def __init__(
+        self,
+        venue: Venue,
+        symbols: Iterable[str],
+        channel: Channel,
+        config: StreamConfig,
+        *,
+        scheduler: EventLoopThreadScheduler | None = None,
+        connect: Connect = connect_once,
+    ) -> None:
+        super().__init__()
+        self._venue = venue
+        self._channel = channel
+        self._config = config
+        self._symbols = dict.fromkeys(check_symbols(venue, symbols))
+        self._scheduler = scheduler
+        self._connect = connect
+        self._name = config.name or f"{venue.name}.{channel.kind}"
+        self._resolver = config.resolver or Resolver()
+        self._meter = Meter()
+        self._hub: Hub[T] = Hub(self._name, self._on_observer_error)
+        self._events: Hub[StreamEvent] = Hub(f"{self._name}.events")
+        self._states: Hub[StreamState] = Hub(f"{self._name}.states")
+        self._lines: list[Line] = []
+        self._next_line = 0
+        self._state = StreamState.DISCONNECTED
+        self._error: Exception | None = None
+        self._stopping = False
+        self._idle = threading.Event()
+        self._idle.set()
+
+    # For everybody, from any thread
+
+    @property
+    def symbols(self) -> tuple[str, ...]:
+        """What the feed is for, in the order given; without those that the venue refused."""
+        return tuple(self._symbols)
+
+    @property
+    def venue(self) -> Venue:
+        """The venue; its conventions are attributes of it."""
+        return self._venue
+
+    @property
+    def state(self) -> StreamState:
+        """Where the feed is: of several lines, the worst."""
+        return self._state
+
+    @property
+    def error(self) -> Exception | None:
+        """What ended the feed; None: it has not failed."""
+        return self._error
+
+    @property
+    def stats(self) -> StreamStats:
+        """What it has done so far."""
+        return self._meter.snapshot()
+
+    @property
+    def events(self) -> Observable[StreamEvent]:
+        """What happens to the feed, from now on; does not connect. Comes on the feed's thread."""
+        return self._tap(self._events, None)
+
+    @property
+    def states(self) -> Observable[StreamState]:
+        """The feed's state, the present one first, then its changes; does not connect."""
+        return self._tap(self._states, lambda: self._state)
+
+    def add(self, symbols: Iterable[str]) -> None:
+        """Take more symbols, also while it runs.
+
+        Raises:
+            UnknownSymbol: one is not in the form that the venue takes.
+        """
+        self._get_scheduler().post(self._add, check_symbols(self._venue, symbols))
+
+    def remove(self, symbols: Iterable[str]) -> None:
+        """Drop symbols, also while it runs; those that it does not have are ignored."""
+        self._get_scheduler().post(self._remove, check_symbols(self._venue, symbols))
+
+    def run(  # type: ignore[override]  # reactivex's run() blocks without a way to stop; ours is the one to use
+        self, observer: abc.ObserverBase[T] | Callable[[T], None] | None = None
+    ) -> None:
+        """Subscribe and block until completion or Ctrl-C; raise what ended it. See ``rxstreams.run``."""
+        bridge.run(self, observer)
+
+    def stop(self, timeout: float | timedelta = 5.0) -> None:
+        """End gracefully: close with 1000, take what still arrives, complete all observers.
+
+        Idempotent, from anywhere; on the feed's own thread it returns at once and the end follows.
+
+        Args:
+            timeout: seconds to wait for the end; after them the feed is cut off and its observers are completed.
+        """
+        seconds = timeout.total_seconds() if isinstance(timeout, timedelta) else timeout
+        scheduler = self._get_scheduler()
+        if not scheduler.post(self._stop) or scheduler.on_thread:
+            return
+        if not self._idle.wait(seconds):
+            scheduler.post(self._end_all, None)
+            self._idle.wait(1.0)
+
+    # Subscriptions
+
+    def _subscribe_core(
+        self, observer: abc.ObserverBase[T], scheduler: abc.SchedulerBase | None = None
+    ) -> abc.DisposableBase:
+        del scheduler  # a feed lives on its own loop
+        own = self._get_scheduler()
+        subscription = _Subscription(observer)
+        stoppable = bridge.register_stoppable(self.stop)
+        self._idle.clear()
+        own.post(self._attach, subscription)
+
+        class _Disposal(abc.DisposableBase):
+            def dispose(_self) -> None:  # self is the feed here
+                subscription.disposed = True
+                stoppable.dispose()
+                own.post(self._detach, subscription)
+
+        return _Disposal()
+
+    def _tap(self, hub: Hub[Any], first: Callable[[], Any] | None) -> Observable[Any]:
+        own = self._get_scheduler()
+
+        def subscribe(
+            observer: abc.ObserverBase[Any], scheduler: abc.SchedulerBase | None = None
+        ) -> abc.DisposableBase:
+            del scheduler
+            subscription = _Subscription(observer)
+
+            def attach() -> None:
+                if first is not None and not subscription.disposed:
+                    observer.on_next(first())
+                hub.add(subscription)
+
+            class _Disposal(abc.DisposableBase):
+                def dispose(self) -> None:
+                    subscription.disposed = True
+                    own.post(hub.remove, subscription)
+
+            own.post(attach)
+            return _Disposal()
+
+        return Observable(subscribe)
+
+    def _attach(self, subscription: _Subscription[T]) -> None:
+        if subscription.disposed:
+            self._check_idle()
+            return
+        if self._stopping:
+            subscription.on_completed()
+            return
+        # A late subscriber has missed what its lines have sent: its coverage begins after their newest stamp.
+        for line in self._lines:
+            if line.newest:
+                subscription.floors.update(dict.fromkeys(line.subscriptions.wanted, line.newest + 1))
+        self._hub.add(subscription)
+        if not self._lines:
+            self._error = None
+            self._open_lines(tuple(self._symbols))
+
+    def _detach(self, subscription: _Subscription[T]) -> None:
+        self._hub.remove(subscription)
+        if not len(self._hub):
+            self._disconnect()
+        self._check_idle()
+
+    def _on_observer_error(self, error: ObserverError) -> None:
+        self._meter.observer_errors += 1
+        if not len(self._hub):
+            self._error = error
+            self._disconnect()
+            self._check_idle()
+
+    def _disconnect(self) -> None:
+        """Close all sockets with 1000; there is nobody left to tell."""
+        lines, self._lines = self._lines, []
+        for line in lines:
+            line.dispose()
+        self._stopping = False
+        self._set_state(StreamState.STOPPED if lines else self._state)
+
+    # Lines
+
+    def _context(self) -> ConnectionContext:
+        return ConnectionContext(
+            venue=self._venue,
+            url=self._config.url or self._venue.url,
+            config=self._config,
+            resolver=self._resolver,
+            scheduler=self._get_scheduler(),
+            connect=self._connect,
+        )
+
+    @property
+    def _capacity(self) -> int:
+        limits = (self._config.symbols_per_socket, self._venue.symbols_per_socket)
+        return min((limit for limit in limits if limit is not None), default=1 << 30)
+
+    def _open_lines(self, symbols: tuple[str, ...]) -> None:
+        for start in range(0, len(symbols), self._capacity):
+            part = symbols[start : start + self._capacity]
+            line = Line(self._next_line, self._channel, part, self._context(), self, self._meter)
+            self._next_line += 1
+            self._lines.append(line)
+            line.start()
+
+    def _add(self, symbols: tuple[str, ...]) -> None:
+        new = [symbol for symbol in symbols if symbol not in self._symbols]
+        self._symbols.update(dict.fromkeys(new))
+        if not len(self._hub) or self._stopping:
+            return
+        for line in self._lines:
+            room = self._capacity - len(line.subscriptions.wanted)
+            line.add(new[:room])
+            new = new[room:]
+        self._open_lines(tuple(new))
+
+    def _remove(self, symbols: tuple[str, ...]) -> None:
+        for symbol in symbols:
+            self._symbols.pop(symbol, None)
+        for line in list(self._lines):
+            line.remove(symbol for symbol in symbols if line.subscriptions.wants(symbol))
+            if not line.subscriptions.wanted:
+                self._lines.remove(line)
+                line.dispose()
+        self._update_state()
+
+    def _stop(self) -> None:
+        if self._stopping or not len(self._hub):
+            return
+        self._stopping = True
+        if not self._lines:
+            self._end_all(None)
+        for line in list(self._lines):
+            self._get_scheduler().spawn(line.finish)
+
+    def _end_all(self, error: Exception | None) -> None:
+        for line in self._lines:
+            line.dispose()
+        self._lines = []
+        self._stopping = False
+        self._error = error
+        self._set_state(StreamState.STOPPED if error is None else StreamState.FAILED)
+        if error is None:
+            self._hub.on_completed()
+        else:
+            self._hub.on_error(error)
+        self._check_idle()
+
+    def _check_idle(self) -> None:
+        if not len(self._hub):
+            self._idle.set()
+
+    # What lines call
+
+    def on_item(self, item: PriceTick | OHLCCandle) -> None:
+        """Send an item to all observers."""
+        self._hub.on_next(cast("T", item))  # a line's channel decides which of the two it sends
+
+    def on_event(self, event: StreamEvent) -> None:
+        """Tell what happened; follow the lines' states."""
+        if event.kind == "refused":
+            for symbol in event.symbols:
+                self._symbols.pop(symbol, None)
+        self._update_state()
+        self._events.on_next(event)
+
+    def on_line_end(self, line: Line, error: StreamError | None) -> None:
+        """Forget a line; the feed ends with its last one."""
+        if line not in self._lines:
+            return
+        self._lines.remove(line)
+        lost = line.subscriptions.wanted
+        if self._lines:
+            if error is not None and lost:
+                self.on_event(
+                    StreamEvent(
+                        kind="refused", state=line.state, line=line.number, symbols=lost, reason=str(error), error=error
+                    )
+                )
+            return
+        if isinstance(error, SubscriptionError):
+            logger.warning("%s: no symbol is left", self._name)
+        self._end_all(error)
+
+    def _update_state(self) -> None:
+        if self._lines:
+            worst = min(SEVERITY.index(line.state) for line in self._lines)
+            self._set_state(SEVERITY[worst])
+
+    def _set_state(self, state: StreamState) -> None:
+        if state is not self._state:
+            self._state = state
+            self._states.on_next(state)
+
+    def _get_scheduler(self) -> EventLoopThreadScheduler:
+        if self._scheduler is None:
+            self._scheduler = scheduler_for(self._venue.name)
+        return self._scheduler
+
+
+class _Subscription(abc.ObserverBase[T]):
+    """An observer of a feed, and from when on it sees each symbol.
+
+    Attributes:
+        floors: symbol -> where its coverage begins for this observer, nanoseconds; empty: as the feed's.
+    """
+
+    def __init__(self, observer: abc.ObserverBase[T]) -> None:
+        self.disposed = False
+        self.floors: dict[str, int] = {}
+        self._on_next = observer.on_next
+        self.on_error = observer.on_error  # type: ignore[method-assign]  # nothing to add to it
+        self.on_completed = observer.on_completed  # type: ignore[method-assign]  # nothing to add to it
+
+    def on_next(self, value: T) -> None:
+        if self.floors:
+            floor = self.floors.get(value.symbol, 0)
+            if value.since < floor:
+                value = cast("T", raise_since(value, floor))
+        self._on_next(value)
+
+    def on_error(self, error: Exception) -> None: ...
+
+    def on_completed(self) -> None: ...

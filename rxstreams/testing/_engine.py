@@ -1,0 +1,243 @@
+"""The inside of a ``FakeExchange``: its symbols, its clients and its memory; everything here runs on its loop."""
+
+from __future__ import annotations
+
+import asyncio
+import bisect
+import time
+from collections.abc import Callable, Iterable, Sequence
+from typing import TypeVarTuple
+
+import msgspec
+
+from rxstreams.items import PriceTick
+from rxstreams.testing._clock import Clock
+from rxstreams.testing._feeds import CandleFeed, past_candles, stamp_of
+from rxstreams.testing._session import Session
+from rxstreams.testing._wire import Wire, text_frame
+from rxstreams.testing.candles import TrueCandle
+from rxstreams.testing.faults import AnyFault
+from rxstreams.testing.formats import Format, Subscribe
+from rxstreams.testing.records import ConnectionRecord, Published, ReceivedRequest
+
+_Arguments = TypeVarTuple("_Arguments")
+
+
+def _nothing() -> None:
+    pass
+
+
+class Engine:
+    """Publish trades, keep the books of subscriptions, answer from memory.
+
+    Args:
+        format: the venue's wire format.
+        clock: the exchange's.
+        symbols: those that it has; None: any.
+        keep: trades that are remembered: all in all, of each symbol and of each connection.
+        faults: the script; a list that tests add to.
+        max_pending_bytes: a client that lets more pile up is cut off.
+
+    Attributes:
+        catch_up: publishes what is due by the clock.
+        changed: set when somebody subscribed.
+    """
+
+    def __init__(
+        self,
+        *,
+        format: Format,
+        clock: Clock,
+        symbols: Iterable[str] | None,
+        keep: int,
+        faults: list[AnyFault],
+        max_pending_bytes: int,
+    ) -> None:
+        self.format = format
+        self.clock = clock
+        self.faults = faults
+        self.max_pending_bytes = max_pending_bytes
+        self.published: list[Published] = []
+        self.connections: list[ConnectionRecord] = []
+        self.rest_requests: list[ReceivedRequest] = []
+        self.sessions: list[Session] = []
+        self.catch_up: Callable[[], None] = _nothing
+        self.changed = asyncio.Event()
+        self._loop = asyncio.get_running_loop()
+        self._timers: set[asyncio.TimerHandle] = set()
+        self._any_symbol = symbols is None
+        self._keep = keep
+        self._names: dict[str, str] = {}
+        self._history: dict[str, list[PriceTick]] = {}
+        self._ids: dict[str, int] = {}
+        self._trades: dict[str, list[Session]] = {}
+        self._candles: dict[tuple[str, int], tuple[CandleFeed, list[Session]]] = {}
+        for symbol in symbols or ():
+            self._add_symbol(symbol)
+
+    monotonic = staticmethod(time.monotonic)
+
+    def later(self, seconds: float, action: Callable[[*_Arguments], object], *args: *_Arguments) -> None:
+        """Call something after a while, unless the exchange is closed by then."""
+
+        def run() -> None:
+            self._timers.discard(timer)
+            action(*args)
+
+        timer = self._loop.call_later(seconds, run)
+        self._timers.add(timer)
+
+    def cancel_timers(self) -> None:
+        """Forget what was to be called later."""
+        for timer in self._timers:
+            timer.cancel()
+        self._timers.clear()
+
+    # Symbols.
+
+    def _add_symbol(self, symbol: str) -> None:
+        self._history[symbol] = []
+        for name in self.format.spellings(symbol):
+            self._names.setdefault(name, symbol)
+
+    def lookup(self, name: str) -> str | None:
+        """Return our name of a symbol as a client spelt it; None: there is no such symbol."""
+        symbol = self._names.get(name)
+        if symbol is None and self._any_symbol and "/" in name:
+            self._add_symbol(name)
+            return name
+        return symbol
+
+    def history(self, symbol: str) -> Sequence[PriceTick]:
+        """Return the published trades of a symbol, ordered by stamp."""
+        return self._history[symbol]
+
+    def candles(self, symbol: str, minutes: int, *, now: int, limit: int) -> list[TrueCandle]:
+        """Return the exchange's own candles, up to the current one."""
+        fmt = self.format
+        return past_candles(self._history[symbol], minutes, fill=fmt.fill, opens=fmt.opens, now=now, limit=limit)
+
+    # Trades.
+
+    def publish(self, ticks: Sequence[PriceTick]) -> None:
+        """Publish trades of one symbol, in one message."""
+        ticks = [self._complete(tick) for tick in ticks]
+        symbol = ticks[0].symbol
+        self.clock.reach(max(tick.timestamp for tick in ticks))
+        now = self.clock.now()
+        self.published.extend(Published(tick, now) for tick in ticks)
+        history = self._history[symbol]
+        for tick in ticks:
+            if not history or history[-1].timestamp <= tick.timestamp:
+                history.append(tick)
+            else:
+                bisect.insort_right(history, tick, key=stamp_of)
+        self.trim(self.published)
+        self.trim(history)
+        sessions = self._trades.get(symbol)
+        if sessions:
+            frame = text_frame(self.format.trades(ticks))
+            for session in sessions.copy():
+                session.send_trades(ticks, frame)
+        for minutes in [minutes for name, minutes in self._candles if name == symbol]:
+            feed, watchers = self._candles[symbol, minutes]
+            rows = feed.add(ticks)
+            if rows:
+                message = self.format.candles(rows, minutes, time=now)
+                for session in watchers.copy():
+                    session.send_candles(message)
+
+    def _complete(self, tick: PriceTick) -> PriceTick:
+        """Give a trade the exchange's name and, where it has none, the symbol's next id."""
+        symbol = tick.symbol
+        if symbol not in self._history:
+            self._add_symbol(symbol)
+        trade_id = tick.trade_id
+        if trade_id is None:
+            trade_id = self._ids.get(symbol, 0) + 1
+        if isinstance(trade_id, int):
+            self._ids[symbol] = trade_id
+        if tick.trade_id is None or not tick.exchange:
+            tick = msgspec.structs.replace(tick, exchange=tick.exchange or self.format.name, trade_id=trade_id)
+        return tick
+
+    def trim(self, items: list[Published] | list[PriceTick]) -> None:
+        """Forget the oldest items of a list that has become too long."""
+        # By a quarter at a time: deleting from the front moves the rest.
+        if len(items) > self._keep + self._keep // 4:
+            del items[: len(items) - self._keep]
+
+    # Clients.
+
+    def new_session(self, wire: Wire) -> Session:
+        """Take a new client in."""
+        record = ConnectionRecord(number=len(self.connections), accepted=self.monotonic())
+        self.connections.append(record)
+        session = Session(self, wire, record)
+        self.sessions.append(session)
+        return session
+
+    def forget(self, session: Session) -> None:
+        """Drop a client that is gone."""
+        self.detach(session)
+        if session in self.sessions:
+            self.sessions.remove(session)
+
+    def listened_symbols(self) -> int:
+        """Return how many symbols somebody is being sent."""
+        return len(
+            {name for name, users in self._trades.items() if users}
+            | {name for (name, _), (_, users) in self._candles.items() if users}
+        )
+
+    def is_subscribed(self, session: Session, command: Subscribe, symbol: str) -> bool:
+        """Return whether a client has what the command names."""
+        return session in self._users(command, symbol)
+
+    def subscribe(self, session: Session, command: Subscribe, symbols: Iterable[str]) -> None:
+        """Send these symbols to a client from now on."""
+        for symbol in symbols:
+            users = self._users(command, symbol)
+            if session not in users:
+                users.append(session)
+            session.record.symbols.add(symbol)
+            if command.snapshot:
+                self._send_snapshot(session, command, symbol)
+        self.changed.set()
+
+    def _send_snapshot(self, session: Session, command: Subscribe, symbol: str) -> None:
+        now, fmt = self.clock.now(), self.format
+        if command.kind == "trades":
+            ticks = self._history[symbol][-fmt.snapshot_trades :]
+            if ticks:
+                session.send(fmt.trades(ticks, snapshot=True))
+            return
+        rows = self.candles(symbol, command.minutes, now=now, limit=fmt.snapshot_candles)
+        if rows:
+            session.send(fmt.candles(rows, command.minutes, time=now, snapshot=True))
+
+    def unsubscribe(self, session: Session, command: Subscribe, symbols: Iterable[str]) -> None:
+        """Send these symbols to a client no more."""
+        for symbol in symbols:
+            users = self._users(command, symbol)
+            if session in users:
+                users.remove(session)
+            others = [self._trades.get(symbol, [])]
+            others += [watchers for (name, _), (_, watchers) in self._candles.items() if name == symbol]
+            if not any(session in sessions for sessions in others):
+                session.record.symbols.discard(symbol)
+
+    def detach(self, session: Session) -> None:
+        """Send nothing to a client any more."""
+        for users in (*self._trades.values(), *(watchers for _, watchers in self._candles.values())):
+            if session in users:
+                users.remove(session)
+
+    def _users(self, command: Subscribe, symbol: str) -> list[Session]:
+        if command.kind == "trades":
+            return self._trades.setdefault(symbol, [])
+        key = (symbol, command.minutes)
+        if key not in self._candles:
+            feed = CandleFeed(command.minutes, opens=self.format.opens, past=self._history[symbol])
+            self._candles[key] = (feed, [])
+        return self._candles[key][1]

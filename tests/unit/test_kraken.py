@@ -1,0 +1,246 @@
+"""Kraken's messages, in and out."""
+
+from __future__ import annotations
+
+import json
+
+import pytest
+
+from rxstreams.errors import MessageError, SubscriptionError, UnknownSymbol
+from rxstreams.items import OHLCCandle, PriceTick, Side
+from rxstreams.sources import kraken
+from rxstreams.sources.venue import Acknowledged, Channel, Heartbeat, Rejected, Unknown
+from rxstreams.timeframe import Timeframe
+
+VENUE = kraken.Kraken()
+TRADES = Channel("trades")
+TRADE = {
+    "symbol": "BTC/USD",
+    "side": "sell",
+    "price": 64000.1,
+    "qty": 0.25,
+    "ord_type": "market",
+    "trade_id": 77,
+    "timestamp": "2025-11-10T17:23:53.971744Z",
+}
+
+
+def encode(message: object) -> bytes:
+    """Return the message as the socket brings it."""
+    return json.dumps(message, separators=(",", ":")).encode()
+
+
+def trade_message(**changes: object) -> bytes:
+    """Return a message with one trade."""
+    return encode({"channel": "trade", "type": "update", "data": [{**TRADE, **changes}]})
+
+
+def test_parse_when_a_message_carries_trades_then_gives_ticks_with_exact_times() -> None:
+    """Every field is read; the time keeps all its digits."""
+    (tick,) = VENUE.parse(trade_message())
+    assert tick == PriceTick(
+        symbol="BTC/USD",
+        price=64000.1,
+        volume=0.25,
+        timestamp=1_762_795_433_971_744_000,
+        exchange="kraken",
+        trade_id=77,
+        side=Side.SELL,
+    )
+
+
+def test_parse_when_the_keys_come_in_another_order_then_gives_the_same_tick() -> None:
+    """The quick look at the first bytes is only a shortcut."""
+    message = encode({"data": [TRADE], "type": "update", "channel": "trade"})
+    assert list(VENUE.parse(message)) == list(VENUE.parse(trade_message()))
+
+
+def test_parse_when_trades_come_as_a_snapshot_then_they_are_not_live_ticks() -> None:
+    """A snapshot repeats the past."""
+    message = encode({"channel": "trade", "type": "snapshot", "data": [TRADE]})
+    assert list(VENUE.parse(message)) == [Unknown(kind="trade snapshot")]
+
+
+@pytest.mark.parametrize(
+    "frame",
+    [
+        b"",
+        b"{",
+        b"null",
+        b"[]",
+        b'{"channel":"trade"',
+        b'{"channel":"trade","type":"update","data":[{}]}',
+        b"\xff\xfe",
+        trade_message(price="64000.1"),
+        trade_message(price=0),
+        trade_message(price=-1.5),
+        trade_message(qty=-1.0),
+        trade_message(side="hold"),
+        trade_message(timestamp="yesterday"),
+        trade_message(timestamp="2263-01-01T00:00:00Z"),
+        trade_message(timestamp="2025-11-10T17:23:53+02:00"),
+        trade_message(trade_id=1.5),
+        trade_message(symbol=None),
+        b'{"channel":"ohlc","type":"update","data":[{"symbol":"BTC/USD"}]}',
+        b'{"method":"subscribe","success":true,"time_out":"now","result":{"symbol":"BTC/USD"}}',
+    ],
+)
+def test_parse_when_a_frame_is_not_what_the_documentation_says_then_raises_message_error(frame: bytes) -> None:
+    """Never a wrong item, never another exception; the error carries the payload."""
+    with pytest.raises(MessageError):
+        list(VENUE.parse(frame))
+
+
+def test_parse_when_a_frame_is_huge_and_bad_then_the_error_keeps_a_cut_of_it() -> None:
+    """An error must not hold megabytes."""
+    with pytest.raises(MessageError) as caught:
+        list(VENUE.parse(b"[" + b"1," * 100_000))
+    assert len(caught.value.payload) < 300
+
+
+def test_parse_when_a_subscription_is_answered_then_gives_symbol_time_and_request() -> None:
+    """Success and refusal."""
+    accepted = encode(
+        {
+            "method": "subscribe",
+            "req_id": 3,
+            "success": True,
+            "result": {"channel": "trade", "symbol": "BTC/USD", "snapshot": False},
+            "time_in": "2025-11-10T17:23:53.000001Z",
+            "time_out": "2025-11-10T17:23:53.000002Z",
+        }
+    )
+    assert list(VENUE.parse(accepted)) == [
+        Acknowledged(symbols=("BTC/USD",), time=1_762_795_433_000_002_000, request=3)
+    ]
+    refused = encode(
+        {
+            "method": "subscribe",
+            "req_id": 4,
+            "success": False,
+            "symbol": "ABC/USD",
+            "error": "Currency pair not supported ABC/USD",
+        }
+    )
+    assert list(VENUE.parse(refused)) == [
+        Rejected(symbols=("ABC/USD",), reason="Currency pair not supported ABC/USD", request=4)
+    ]
+
+
+def test_parse_when_messages_are_not_data_then_they_are_told_apart() -> None:
+    """Signs of life, the greeting, and what we don't know."""
+    assert list(VENUE.parse(b'{"channel":"heartbeat"}')) == [Heartbeat()]
+    assert list(VENUE.parse(b'{"method":"pong","req_id":42}')) == [Heartbeat()]
+    assert list(VENUE.parse(b'{"channel":"status","type":"update","data":[{"system":"online"}]}')) == []
+    assert list(VENUE.parse(b'{"channel":"ticker","type":"update","data":[]}')) == [Unknown(kind="ticker")]
+    assert list(VENUE.parse(b'{"method":"unsubscribe","success":false,"error":"Subscription Not Found"}')) == [
+        Unknown(kind="unsubscribe refused")
+    ]
+
+
+def test_parse_when_a_candle_comes_then_it_is_open() -> None:
+    """Kraken has no closed flag."""
+    data = {
+        "symbol": "BTC/USD",
+        "interval": 5,
+        "interval_begin": "2025-11-10T17:20:00.000000000Z",
+        "open": 1.5,
+        "high": 2.5,
+        "low": 1.25,
+        "close": 2.0,
+        "volume": 10.0,
+        "vwap": 1.75,
+        "trades": 4,
+    }
+    (candle,) = VENUE.parse(encode({"channel": "ohlc", "type": "update", "data": [data]}))
+    assert isinstance(candle, OHLCCandle)
+    assert candle == OHLCCandle(
+        symbol="BTC/USD",
+        timeframe="5m",
+        open_time=1_762_795_200_000_000_000,
+        open=1.5,
+        high=2.5,
+        low=1.25,
+        close=2.0,
+        volume=10.0,
+        trades=4,
+        quote_volume=17.5,
+        exchange="kraken",
+        closed=False,
+    )
+    with pytest.raises(MessageError):
+        list(VENUE.parse(encode({"channel": "ohlc", "type": "update", "data": [{**data, "high": 1.0}]})))
+
+
+def test_frames_when_built_then_they_ask_without_a_snapshot() -> None:
+    """What the venue's documentation says to send."""
+    assert json.loads(VENUE.subscribe_frame(TRADES, ["BTC/USD", "ETH/USD"], 7)) == {
+        "method": "subscribe",
+        "params": {"channel": "trade", "symbol": ["BTC/USD", "ETH/USD"], "snapshot": False},
+        "req_id": 7,
+    }
+    assert json.loads(VENUE.unsubscribe_frame(Channel("candles", Timeframe("1h")), ["BTC/USD"], 8)) == {
+        "method": "unsubscribe",
+        "params": {"channel": "ohlc", "symbol": ["BTC/USD"], "interval": 60},
+        "req_id": 8,
+    }
+    probe = VENUE.probe_frame(9)
+    assert probe is not None
+    assert json.loads(probe) == {"method": "ping", "req_id": 9}
+
+
+def test_rest_trades_when_parsed_then_times_are_exact_and_a_full_page_goes_on() -> None:
+    """No float on the way of a time; a short page is the last."""
+    rows = '["105433.60000","0.00027625",1762795433.9717445,"b","l","",10218208]'
+    body = '{"error":[],"result":{"XBTUSDT":[' + rows + '],"last":"1762795433971744512"}}'
+    page = VENUE.parse_rest_trades("BTC/USDT", body.encode(), None)
+    assert page.cursor is None
+    (tick,) = page.items
+    assert (tick.symbol, tick.price, tick.volume) == ("BTC/USDT", 105433.6, 0.00027625)
+    assert (tick.timestamp, tick.trade_id, tick.side) == (1_762_795_433_971_744_500, 10218208, Side.BUY)
+    full = '{"error":[],"result":{"XBTUSDT":[' + ",".join([rows] * 1000) + '],"last":"1762795433971744512"}}'
+    assert VENUE.parse_rest_trades("BTC/USDT", full.encode(), None).cursor == "1762795433971744512"
+    assert VENUE.parse_rest_trades("BTC/USDT", full.encode(), "1762795433971744512").cursor is None
+
+
+def test_rest_candles_when_parsed_then_only_the_running_one_is_open() -> None:
+    """The venue's own closed candles are complete."""
+    row = '"1.0","2.0","1.0","1.5","1.25","4.0",3]'
+    body = f'{{"error":[],"result":{{"XBTUSDT":[[1762777020,{row},[1762777080,{row}],"last":1762777020}}}}'
+    first, last = VENUE.parse_rest_candles("BTC/USDT", Timeframe("1m"), body.encode(), None).items
+    assert (first.closed, first.complete, first.trades, first.quote_volume) == (True, True, 3, 5.0)
+    assert (last.closed, last.complete) == (False, False)
+
+
+def test_rest_when_the_answer_is_an_error_then_it_is_told() -> None:
+    """An unknown pair is the symbol's end, anything else a message error."""
+    with pytest.raises(SubscriptionError, match="ABC/USD"):
+        VENUE.parse_rest_trades("ABC/USD", b'{"error":["EQuery:Unknown asset pair"]}', None)
+    for body in (b'{"error":["EGeneral:Internal error"]}', b'{"error":[],"result":{}}', b"<html>", b'{"error":[],'):
+        with pytest.raises(MessageError):
+            VENUE.parse_rest_trades("BTC/USD", body, None)
+
+
+def test_rest_requests_when_built_then_name_the_pair_as_rest_does() -> None:
+    """XBT and XDG live on in the REST API."""
+    request = VENUE.rest_trades_request("BTC/USD", 1_000, None)
+    assert request.path == "/0/public/Trades"
+    assert request.query == {"pair": "XBTUSD", "count": "1000", "since": "999"}
+    request = VENUE.rest_candles_request("DOGE/EUR", Timeframe("5m"), 300_000_000_000, None)
+    assert request.query == {"pair": "XDGEUR", "interval": "5", "since": "299"}
+
+
+def test_a_feed_when_its_arguments_are_wrong_then_says_what_was_expected() -> None:
+    """The mistakes that are made in a first session."""
+    with pytest.raises(UnknownSymbol, match="BASE/QUOTE"):
+        kraken.trades(["BTCUSD"])
+    with pytest.raises(UnknownSymbol, match="at least one"):
+        kraken.trades([])
+    with pytest.raises(TypeError, match="list of symbols"):
+        kraken.trades("BTC/USD")
+    with pytest.raises(TypeError, match="silence_timeout"):
+        kraken.trades(["BTC/USD"], silence=3)
+    with pytest.raises(ValueError, match="it has 1m, 5m"):
+        kraken.candles(["BTC/USD"], "7m")
+    with pytest.raises(ValueError, match="url must look like"):
+        kraken.trades(["BTC/USD"], url="http://example.test")
