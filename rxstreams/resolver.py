@@ -204,7 +204,7 @@ class Resolver:
         loop = asyncio.get_running_loop()
         key = (loop, host, port)
         running = self._running.get(key)
-        if running is not None and not running.done():
+        if running is not None:
             return running
         # Only this loop's thread touches this key, so no lock is held over the task's beginning, which may be eager.
         task = loop.create_task(self._look_up(host, port), name=f"look-up of {host}")
@@ -212,13 +212,8 @@ class Resolver:
             for each in [each for each in self._running if each[0].is_closed()]:
                 del self._running[each]
             self._running[key] = task
-        task.add_done_callback(lambda done: self._ended(key, done))
+        task.add_done_callback(lambda _: self._running.pop(key, None))
         return task
-
-    def _ended(self, key: tuple[asyncio.AbstractEventLoop, str, int], task: asyncio.Task[_Host | Exception]) -> None:
-        with self._lock:
-            if self._running.get(key) is task:  # by now it may be the next one's place
-                del self._running[key]
 
     async def _look_up(self, host: str, port: int) -> _Host | Exception:
         """Look a host up and keep what is found; return why nothing was."""

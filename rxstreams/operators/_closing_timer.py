@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+import threading
+from collections import deque
 from collections.abc import Callable
-from typing import TypeVar
 
 from reactivex import abc
 from reactivex.disposable import SerialDisposable, SingleAssignmentDisposable
@@ -11,9 +12,6 @@ from reactivex.disposable import SerialDisposable, SingleAssignmentDisposable
 from rxstreams.candles import CandleBuilder
 from rxstreams.instants import SECOND, to_nanoseconds
 from rxstreams.items import PriceTick
-from rxstreams.operators._retry_with_backoff import _InTurn
-
-_T = TypeVar("_T")
 
 
 class ClosingTimer:
@@ -36,7 +34,7 @@ class ClosingTimer:
         self._send = send
         self._clock = clock
         self._booked: int | None = None
-        self._in_turn = _InTurn()
+        self._in_turn = _Turns()
 
     def after_each(self, add: Callable[[PriceTick], None]) -> Callable[[PriceTick], None]:
         """Return a function that adds a tick in its turn and sets the timer for what is open then."""
@@ -89,3 +87,38 @@ class ClosingTimer:
         self._builder.advance(max(due, to_nanoseconds(self._clock.now)))
         self._send()
         self._book()
+
+
+class _Turns:
+    """Runs functions one after the other, whatever threads call, and holds no lock meanwhile.
+
+    Who finds another one at work leaves its function to that one. An exception goes up where it was raised, after what
+    waits has been run: a tick must not be lost because an observer failed over another one's candle.
+    """
+
+    def __init__(self) -> None:
+        self._lock = threading.Lock()
+        self._waiting: deque[Callable[[], None]] = deque()
+        self._is_running = False
+
+    def __call__(self, function: Callable[[], None]) -> None:
+        with self._lock:
+            self._waiting.append(function)
+            if self._is_running:
+                return
+            self._is_running = True
+        errors: list[BaseException] = []
+        while True:
+            with self._lock:
+                if not self._waiting:
+                    self._is_running = False
+                    break
+                function = self._waiting.popleft()
+            try:
+                function()
+            except BaseException as error:
+                errors.append(error)
+        if len(errors) > 1:
+            raise BaseExceptionGroup("several observers' exceptions while a timer and ticks took turns", errors)
+        if errors:
+            raise errors[0]

@@ -123,15 +123,17 @@ class Derivation:
         return OHLCCandle(exchange=exchange, symbol=symbol, timeframe=self._step.shorter, **fields)
 
     def _children(self, rows: Sequence[Row], edge: int | None) -> list[OHLCCandle]:
-        """Return the rows as children that claim no coverage across rows which may have been thrown out."""
+        """Return the rows as children that claim no coverage from before the rows that are there.
+
+        Those from the edge on may: of rows that were thrown out.
+        """
         children: list[OHLCCandle] = []
         bound: int | None = None
-        next_time = self._step.shorter.next
-        for number, row in enumerate(rows):
+        for row in rows:
             if row.open_time == edge:
-                before = rows[number - 1] if number else None
-                if before is None or not before.complete or next_time(before.open_time) != edge:
-                    bound = edge
+                before = children[-1] if children else None
+                joined = before is not None and before.complete and before.close_time == edge
+                bound = before.since if before is not None and joined else edge
             children.append(self._child(row, row.since if bound is None else max(row.since, bound)))
         return children
 

@@ -12,6 +12,14 @@ if TYPE_CHECKING:
 _FIRST_CAPACITY = 16
 
 
+class Coverage(NamedTuple):
+    """What a row says about its coverage."""
+
+    open_time: int
+    since: int
+    complete: bool
+
+
 class Row(NamedTuple):
     """One candle without its key. ``origin`` is an ``Origin``: where the row came from."""
 
@@ -30,6 +38,11 @@ class Row(NamedTuple):
     closed: bool
     complete: bool
     origin: int
+
+    @property
+    def coverage(self) -> Coverage:
+        """Its part that speaks of coverage."""
+        return Coverage(self.open_time, self.since, self.complete)
 
     def says_the_same(self, other: Row) -> bool:
         """Whether both are the same but for their revision and origin."""
@@ -67,6 +80,7 @@ _DTYPES = {
     "complete": np.bool_,
     "origin": np.uint8,
 }
+_COVERAGE = [list(_DTYPES).index(name) for name in Coverage._fields]
 
 
 class CandleRing:
@@ -122,7 +136,12 @@ class CandleRing:
     def row(self, number: int) -> Row:
         """Return one row, a copy."""
         index = self._index(number)
-        return Row._make(column.item(index) for column in self._columns)
+        return Row._make([column.item(index) for column in self._columns])
+
+    def coverage(self, number: int) -> Coverage:
+        """Return what one row says about its coverage."""
+        index = self._index(number)
+        return Coverage(*[self._columns[column].item(index) for column in _COVERAGE])
 
     def rows(self) -> list[Row]:
         """Return all rows, copies, oldest first."""

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any, Protocol
 
 from rxstreams.items import OHLCCandle
 from rxstreams.sinks._precedence import Origin, settled_revision
-from rxstreams.sinks._ring import CandleRing, Row
+from rxstreams.sinks._ring import CandleRing, Coverage, Row
 from rxstreams.timeframe import Timeframe
 
 if TYPE_CHECKING:
@@ -71,14 +71,14 @@ class CandleStore:
                 revision = settled_revision(row, stored)
                 if revision is None:
                     return False
-                row = row._replace(revision=revision)
-            if number:
-                row = _joined(ring.row(number - 1), row, candle.timeframe)
-            if row != stored:
-                ring.replace(number, row)
-                if stored is None or not row.says_the_same(stored):
-                    for listener in self.listeners:
-                        listener.on_row(row)
+                if revision != row.revision:
+                    row = row._replace(revision=revision)
+            joined = _joined(ring.coverage(number - 1), row, candle.timeframe) if number else row
+            if joined is not row or (stored is not None and row != stored):
+                ring.replace(number, joined)
+            if stored is None or not joined.says_the_same(stored):
+                for listener in self.listeners:
+                    listener.on_row(joined)
             return True
 
     def merge(self, candles: Sequence[OHLCCandle], origin: Origin) -> int:
@@ -101,7 +101,7 @@ class CandleStore:
                     taken.append(row.open_time)
             rows = [after[open_time] for open_time in sorted(after)]
             for number in range(1, len(rows)):
-                rows[number] = _joined(rows[number - 1], rows[number], timeframe)
+                rows[number] = _joined(rows[number - 1].coverage, rows[number], timeframe)
             self.ring.load(rows)
             changed = {
                 row.open_time
@@ -157,7 +157,7 @@ def _to_row(candle: OHLCCandle, origin: Origin) -> Row:
     )
 
 
-def _joined(earlier: Row, later: Row, timeframe: Timeframe) -> Row:
+def _joined(earlier: Coverage, later: Row, timeframe: Timeframe) -> Row:
     """Return the later row with the coverage of the earlier one, if that is complete and nothing lies between."""
     if (
         earlier.complete

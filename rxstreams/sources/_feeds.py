@@ -160,4 +160,5 @@ class Feeds:
             timeframe: of the candles.
             options: as ``to_ohlc`` takes them; ``opens`` and ``fill`` are the venue's unless given.
         """
-        return to_ohlc(timeframe, **{"opens": self.venue.opens, "fill": self.venue.fill, **options})
+        rules: dict[str, Any] = {"opens": self.venue.opens, "fill": self.venue.fill, **options}
+        return to_ohlc(timeframe, **rules)

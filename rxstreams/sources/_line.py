@@ -209,7 +209,7 @@ class Line:
         self._frames += 1
         try:
             for message in self._parse(frame):
-                if message.__class__ is PriceTick:
+                if isinstance(message, PriceTick):
                     self._on_tick(message, received)
                 else:
                     self._on_other(message, received)

@@ -53,7 +53,7 @@ def fetch_pages(
                 await fetch_all()
             except RxStreamsError as error:
                 observer.on_error(error)
-            except (OSError, asyncio.TimeoutError) as error:
+            except (TimeoutError, OSError) as error:
                 observer.on_error(classify_handshake(error, base))
             else:
                 observer.on_completed()

@@ -10,7 +10,8 @@ import asyncio
 import logging
 import socket
 import ssl
-from collections.abc import Callable
+from collections.abc import AsyncGenerator, Callable
+from contextlib import asynccontextmanager
 from typing import Any, Protocol
 
 import aiohappyeyeballs
@@ -78,12 +79,10 @@ class _PushedConnection(ClientConnection):
         self._cut: asyncio.TimerHandle | None = None
 
     def process_event(self, event: Event) -> None:
-        if self.response is None or not isinstance(event, Frame):
-            super().process_event(event)
-        elif event.opcode not in _DATA:
+        if self.response is None or not isinstance(event, Frame) or event.opcode not in _DATA:
             super().process_event(event)
         elif event.fin and not self._parts:
-            self.handler.on_frame(event.data if event.data.__class__ is bytes else bytes(event.data))
+            self.handler.on_frame(event.data if isinstance(event.data, bytes) else bytes(event.data))
         else:
             self._parts.append(bytes(event.data))
             if event.fin:
@@ -167,22 +166,14 @@ async def open_transport(
     return _WebsocketsTransport(connection)
 
 
-class _phase:  # noqa: N801  # a context manager, spelled as one
+@asynccontextmanager
+async def _phase(seconds: float, what: str) -> AsyncGenerator[None]:
     """Bound a phase of connecting and name it when it takes too long."""
-
-    def __init__(self, seconds: float, what: str) -> None:
-        self._seconds = seconds
-        self._what = what
-        self._timeout = asyncio.timeout(seconds)
-
-    async def __aenter__(self) -> None:
-        await self._timeout.__aenter__()
-
-    async def __aexit__(self, *exc_info: object) -> None:
-        try:
-            await self._timeout.__aexit__(*exc_info)  # type: ignore[arg-type]  # as the protocol gives them
-        except TimeoutError as error:
-            raise HandshakeTimeout(f"{self._what} took longer than {self._seconds:g} s") from error
+    try:
+        async with asyncio.timeout(seconds):
+            yield
+    except TimeoutError as error:
+        raise HandshakeTimeout(f"{what} took longer than {seconds:g} s") from error
 
 
 async def _open_socket(
@@ -192,7 +183,7 @@ async def _open_socket(
     infos = [address.addr_info for address in addresses]
     try:
         async with _phase(config.connect_timeout, f"the TCP connection to {where}"):
-            sock = await aiohappyeyeballs.start_connection(
+            sock = await aiohappyeyeballs.start_connection(  # pyright: ignore[reportUnknownMemberType]  # bare tuples
                 infos, happy_eyeballs_delay=_HAPPY_EYEBALLS_DELAY if len(infos) > 1 else None
             )
     except (OSError, StreamError):

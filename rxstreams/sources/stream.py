@@ -373,7 +373,7 @@ class _Subscription(abc.ObserverBase[T]):
     def __init__(self, observer: abc.ObserverBase[T]) -> None:
         self.disposed = False
         self.floors: dict[str, int] = {}
-        self._on_next = observer.on_next
+        self._on_next: Callable[[T], None] = observer.on_next
         self.on_error = observer.on_error  # type: ignore[method-assign]  # nothing to add to it
         self.on_completed = observer.on_completed  # type: ignore[method-assign]  # nothing to add to it
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import abc
 from collections.abc import Iterable, Sequence
-from typing import Any, ClassVar, Literal, TypeAlias, cast
+from typing import Any, ClassVar, Literal, TypeAlias
 
 import msgspec
 
@@ -215,6 +215,6 @@ def check_symbols(venue: Venue, symbols: Iterable[str]) -> tuple[str, ...]:
 def decode(decoder: msgspec.json.Decoder[Any], frame: bytes, what: str) -> Any:  # typed by each caller's decoder
     """Decode JSON into what the decoder is for, or raise a MessageError that carries the frame."""
     try:
-        return cast("Any", decoder.decode(frame))
+        return decoder.decode(frame)
     except (msgspec.DecodeError, UnicodeDecodeError, RecursionError) as error:
         raise MessageError(f"{what}: {error}", payload=frame) from error

@@ -21,7 +21,8 @@ def stamp_of(tick: PriceTick) -> int:
 def page_of(history: Sequence[PriceTick], since: int | None, until: int, limit: int) -> Sequence[PriceTick]:
     """Return at most ``limit`` trades stamped after ``since``, the oldest of them; without since the newest.
 
-    None is stamped after ``until``. A page does not end between trades of one stamp, since the next one begins after that stamp.
+    None is stamped after ``until``. A page does not end between trades of one stamp, since the next one begins after
+    that stamp.
     """
     end = bisect_right(history, until, key=stamp_of)
     if since is None:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import ssl
 import threading
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Generator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from typing import Any
@@ -50,7 +50,7 @@ class Case:
     """
 
     faults: Sequence[f.AnyFault] = ()
-    options: dict[str, Any] = field(default_factory=dict)
+    options: dict[str, Any] = field(default_factory=dict[str, Any])
     scheme: str = ""
     tls: bool = False
     prepare: Callable[[FakeExchange], None] | None = None
@@ -105,12 +105,13 @@ class Client:
 
 
 @contextmanager
-def running(case: Case) -> Iterator[tuple[FakeExchange, Stream[PriceTick], Client]]:
+def running(case: Case) -> Generator[tuple[FakeExchange, Stream[PriceTick], Client]]:
     """Connect a feed to an exchange that misbehaves."""
     context: ssl.SSLContext | None = None
     if case.tls:
         context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
-        trustme.CA().issue_cert("127.0.0.1").configure_cert(context)
+        certificate = trustme.CA().issue_cert("127.0.0.1")
+        certificate.configure_cert(context)  # pyright: ignore[reportUnknownMemberType]  # typed for OpenSSL as well
     market = Market(SYMBOLS, seed=3, rate=20.0)
     scheduler = EventLoopThreadScheduler("errors-table")
     client = Client(case.observer_raises)

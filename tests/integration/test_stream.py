@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 import logging
 import threading
 import time
@@ -32,9 +33,9 @@ def scheduler() -> Iterator[EventLoopThreadScheduler]:
     scheduler.dispose()
 
 
-def market(**options: Any) -> Market:
+def market() -> Market:
     """Return a market in which every symbol is busy."""
-    return Market(SYMBOLS, **{"seed": 5, "rate": RATES, **options})
+    return Market(SYMBOLS, seed=5, rate=RATES)
 
 
 def connect(
@@ -210,7 +211,7 @@ def test_feed_when_it_lives_and_breaks_then_its_states_are_legal(scheduler: Even
         exchange.wait_until(lambda: len({t.span for t in ticks}) == 3, 20.0)
         feed.stop()
         line = [StreamState.DISCONNECTED] + [e.state for e in events if e.kind == "state"]
-        for before, after in zip(line, line[1:], strict=False):
+        for before, after in itertools.pairwise(line):
             assert after in LEGAL_TRANSITIONS[before], (before, after)
         assert line[-1] is StreamState.STOPPED
         assert StreamState.STALE in line

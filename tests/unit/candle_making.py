@@ -94,10 +94,8 @@ def show(candle: OHLCCandle) -> str:
     assert candle.closed or not candle.complete
     revision = f" r{candle.revision}" if candle.revision else ""
     prices = f"{candle.open:g} {candle.high:g} {candle.low:g} {candle.close:g}"
-    start = candle.open_time / SECOND
-    return (
-        f"{candle.symbol} {candle.timeframe} {start:.15g}: {prices} v{candle.volume:g} n{candle.trades} {state}{revision}"
-    )
+    key = f"{candle.symbol} {candle.timeframe} {candle.open_time / SECOND:.15g}"
+    return f"{key}: {prices} v{candle.volume:g} n{candle.trades} {state}{revision}"
 
 
 Arrival = tuple[float, object]

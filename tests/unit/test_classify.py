@@ -49,7 +49,7 @@ def test_classify_handshake_when_something_is_raised_then_gives_the_row_of_the_t
 
 def test_classify_handshake_when_the_server_asks_to_wait_then_the_error_knows_how_long() -> None:
     """Retry-After in seconds."""
-    assert classify_handshake(answered(429, Retry_After="17"), "host").retry_after == 17.0  # type: ignore[attr-defined]  # StreamError
+    assert classify_handshake(answered(429, Retry_After="17"), "host").retry_after == 17.0
 
 
 def test_parse_retry_after_when_given_then_reads_seconds_and_dates() -> None:

@@ -156,7 +156,7 @@ def test_parse_when_a_candle_comes_then_it_is_open() -> None:
     assert isinstance(candle, OHLCCandle)
     assert candle == OHLCCandle(
         symbol="BTC/USD",
-        timeframe="5m",
+        timeframe=Timeframe("5m"),
         open_time=1_762_795_200_000_000_000,
         open=1.5,
         high=2.5,

@@ -12,7 +12,7 @@ def candle(minute: int, close: float = 1.0, *, since: int = 0, closed: bool = Fa
     """Return an update of the candle of a minute."""
     return OHLCCandle(
         symbol="BTC/USD",
-        timeframe="1m",
+        timeframe=Timeframe("1m"),
         open_time=minute * MINUTE,
         open=1.0,
         high=9.0,
@@ -54,7 +54,12 @@ def test_native_candles_when_the_line_broke_before_the_close_then_the_candle_is_
 
 def test_native_candles_when_the_venue_has_a_flag_then_it_decides() -> None:
     """Closed once, by the flag; a repetition says nothing new."""
-    updates = [candle(1, since=MINUTE), candle(1, 5.0, since=MINUTE, closed=True), candle(1, 5.0, closed=True), candle(2)]
+    updates = [
+        candle(1, since=MINUTE),
+        candle(1, 5.0, since=MINUTE, closed=True),
+        candle(1, 5.0, closed=True),
+        candle(2),
+    ]
     assert run(updates, has_flag=True) == [
         (1, 1.0, False, False),
         (1, 5.0, True, True),

@@ -45,7 +45,14 @@ def test_candle_when_empty_intervals_follow_then_they_are_skipped() -> None:
 def test_candle_when_trades_come_out_of_order_then_open_and_close_go_by_their_stamps() -> None:
     """Open is the lowest (timestamp, arrival), close the highest, so the last to arrive decides neither."""
     arrivals = arriving(
-        trade(80, 5), trade(75, 9), trade(62, 7), trade(62, 1), trade(90, 4), trade(90, 6), trade(85, 2), trade(120, 0.5)
+        trade(80, 5),
+        trade(75, 9),
+        trade(62, 7),
+        trade(62, 1),
+        trade(90, 4),
+        trade(90, 6),
+        trade(85, 2),
+        trade(120, 0.5),
     )
     assert run(to_ohlc(1), arrivals) == [(217, "A 1m 60: 7 9 1 6 v7 n7 complete")]
 

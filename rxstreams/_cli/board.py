@@ -1,0 +1,218 @@
+"""``Board``: what a display shows of a feed and its candles. Written on the feed's thread, read from any."""
+
+from __future__ import annotations
+
+import threading
+import time
+from collections import Counter, deque
+from collections.abc import Callable, Iterable, Sequence
+from decimal import Decimal
+from typing import NamedTuple
+
+from rxstreams.items import OHLCCandle, PriceTick
+from rxstreams.states import StreamEvent, StreamState
+from rxstreams.timeframe import Timeframe
+
+_MARKS = 16
+_NOTES = 100
+_MOST_DECIMALS = 10
+_TROUBLE = frozenset({StreamState.STALE, StreamState.BACKING_OFF})
+
+
+class Note(NamedTuple):
+    """Something that happened: the board's time (ns), in words, and whether it is bad news."""
+
+    time: int
+    text: str
+    bad: bool = False
+
+
+class Mark(NamedTuple):
+    """A closed candle in short."""
+
+    open_time: int
+    complete: bool
+
+
+class Row(NamedTuple):
+    """What is known of a symbol in a timeframe.
+
+    ``candle``: the newest, None: none yet. ``marks``: the last closed ones, oldest first. ``decimals``: of its prices.
+    ``state``: of its line, "refused", or "" where the line is not known. ``losses``: broken connections.
+    ``lag``: seconds from the newest trade's stamp to its receipt, None: no trade yet.
+    """
+
+    symbol: str
+    timeframe: Timeframe
+    candle: OHLCCandle | None
+    marks: tuple[Mark, ...]
+    decimals: int
+    state: str
+    losses: int
+    lag: float | None
+
+
+class View(NamedTuple):
+    """A board at one moment."""
+
+    rows: list[Row]
+    lines: dict[int, StreamState]
+    notes: list[Note]
+    trades: int
+    closed: int
+    complete: int
+    losses: int
+
+
+class Board:
+    """Keeps the newest candle of each symbol and timeframe, the states of the lines, and what happened.
+
+    Args:
+        symbols: in the order of the rows.
+        timeframes: of each symbol, in the order of the rows; candles of others are ignored.
+        clock: returns the time of a note, nanoseconds.
+        on_closed: called with every closed candle.
+        on_note: called with every note.
+
+    Memory: O(symbols * timeframes).
+    """
+
+    def __init__(
+        self,
+        symbols: Iterable[str],
+        timeframes: Iterable[Timeframe],
+        *,
+        clock: Callable[[], int] = time.time_ns,
+        on_closed: Callable[[OHLCCandle], object] | None = None,
+        on_note: Callable[[Note], object] | None = None,
+    ) -> None:
+        self._clock = clock
+        self._on_closed = on_closed
+        self._on_note = on_note
+        self._lock = threading.RLock()  # a note may be written while a candle is: a warning of the library
+        self._candles: dict[tuple[str, Timeframe], OHLCCandle | None] = {
+            (symbol, timeframe): None for symbol in symbols for timeframe in timeframes
+        }
+        self._marks: dict[tuple[str, Timeframe], list[Mark]] = {key: [] for key in self._candles}
+        self._decimals: dict[str, int] = dict.fromkeys((symbol for symbol, _ in self._candles), 0)
+        self._lags: dict[str, int] = {}
+        self._states: dict[int, StreamState] = {}
+        self._line_of: dict[str, int] = {}
+        self._losses: Counter[str] = Counter()
+        self._refused: set[str] = set()
+        self._notes: deque[Note] = deque(maxlen=_NOTES)
+        self._trades = self._closed = self._complete = self._all_losses = 0
+
+    def on_tick(self, tick: PriceTick) -> None:
+        """Take a trade."""
+        with self._lock:
+            self._trades += 1
+            self._lags[tick.symbol] = tick.received - tick.timestamp
+
+    def on_candle(self, candle: OHLCCandle) -> None:
+        """Take a candle, closed or not."""
+        key = candle.symbol, candle.timeframe
+        with self._lock:
+            if key not in self._candles:
+                return
+            shown = self._candles[key]
+            # A revision of an older candle changes its mark; the row stays with the newest.
+            if shown is None or candle.open_time >= shown.open_time:
+                self._candles[key] = candle
+            if candle.open_time >= (shown.open_time if shown else 0):
+                digits = max(_decimals(price) for price in (candle.open, candle.high, candle.low, candle.close))
+                self._decimals[candle.symbol] = max(self._decimals[candle.symbol], digits)
+            if candle.closed:
+                self._mark(self._marks[key], candle)
+        if candle.closed and self._on_closed is not None:
+            self._on_closed(candle)
+
+    def _mark(self, marks: list[Mark], candle: OHLCCandle) -> None:
+        if candle.revision == 0:
+            self._closed += 1
+            self._complete += candle.complete
+        for place, mark in enumerate(marks):
+            if mark.open_time == candle.open_time:
+                self._complete += candle.complete - mark.complete
+                marks[place] = Mark(candle.open_time, candle.complete)
+                return
+        marks.append(Mark(candle.open_time, candle.complete))
+        marks.sort()
+        del marks[:-_MARKS]
+
+    def on_event(self, event: StreamEvent) -> None:
+        """Take an event of the feed. What the library logs as a warning too comes by ``note``."""
+        text, bad = "", False
+        with self._lock:
+            before = self._states.get(event.line)
+            self._states[event.line] = event.state
+            self._line_of.update(dict.fromkeys(event.symbols, event.line))
+            if event.kind == "loss":
+                self._all_losses += 1
+                self._losses.update(event.symbols)
+            elif event.kind == "refused":
+                self._refused.update(event.symbols)
+            elif event.kind == "state" and event.state is StreamState.STREAMING:
+                text = "streaming again" if before is StreamState.STALE or event.line in self._broken() else "streaming"
+            elif event.kind == "state" and event.state is StreamState.STALE:
+                text, bad = "silent; asking for a sign of life", True
+            elif event.kind in ("recovered", "lost", "dropped"):
+                text, bad = f"{event.kind}: {event.reason or ', '.join(event.symbols)}", event.kind != "recovered"
+        if text:
+            self.note(f"line {event.line}: {text}", bad=bad)
+
+    def _broken(self) -> set[int]:
+        return {self._line_of[symbol] for symbol in self._losses if symbol in self._line_of}
+
+    def note(self, text: str, *, bad: bool = False) -> None:
+        """Write down what happened."""
+        note = Note(self._clock(), " ".join(text.split()), bad)
+        with self._lock:
+            self._notes.append(note)
+        if self._on_note is not None:
+            self._on_note(note)
+
+    def view(self) -> View:
+        """Return what there is to show now."""
+        with self._lock:
+            return View(
+                rows=[
+                    Row(
+                        symbol=symbol,
+                        timeframe=timeframe,
+                        candle=candle,
+                        marks=tuple(self._marks[symbol, timeframe]),
+                        decimals=self._decimals[symbol],
+                        state=self._state_of(symbol),
+                        losses=self._losses[symbol],
+                        lag=self._lags[symbol] / 1e9 if symbol in self._lags else None,
+                    )
+                    for (symbol, timeframe), candle in self._candles.items()
+                ],
+                lines=dict(sorted(self._states.items())),
+                notes=list(self._notes),
+                trades=self._trades,
+                closed=self._closed,
+                complete=self._complete,
+                losses=self._all_losses,
+            )
+
+    def _state_of(self, symbol: str) -> str:
+        if symbol in self._refused:
+            return "refused"
+        line = self._line_of.get(symbol)
+        if line in self._states:
+            return self._states[line].value
+        # Which line a symbol is on is told when something happens to it; until then all of them may say the same.
+        states = set(self._states.values())
+        return states.pop().value if len(states) == 1 else ""
+
+
+def _decimals(price: float) -> int:
+    exponent = Decimal(repr(price)).normalize().as_tuple().exponent
+    return min(_MOST_DECIMALS, max(0, -exponent)) if isinstance(exponent, int) else 0
+
+
+def in_order(timeframes: Iterable[Timeframe]) -> Sequence[Timeframe]:
+    """Return the timeframes as the rows have them: ascending, each once."""
+    return sorted(set(timeframes))

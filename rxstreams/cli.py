@@ -1,0 +1,30 @@
+"""The command line's door: ``rxstreams`` and ``python -m rxstreams`` come in here."""
+
+from __future__ import annotations
+
+import sys
+
+from rxstreams.errors import MissingExtra
+
+_EXTRA = ("click", "rich")
+
+
+def main() -> None:
+    """Run the command line with the process's arguments; ends with SystemExit.
+
+    Example: ``rxstreams --help``.
+    """
+    try:
+        from rxstreams._cli.commands import commands
+    except ModuleNotFoundError as error:
+        if (error.name or "").partition(".")[0] not in _EXTRA:
+            raise
+        sys.exit(f"rxstreams: {missing_extra(error)}")
+    except KeyboardInterrupt:
+        sys.exit(130)
+    commands(prog_name="rxstreams")
+
+
+def missing_extra(error: ModuleNotFoundError) -> MissingExtra:
+    """Return the error that names the extra which brings what is missing."""
+    return MissingExtra(f"the command line needs {error.name}: pip install 'rxstreams[cli]'")
