@@ -206,12 +206,11 @@ class Resolver:
         running = self._running.get(key)
         if running is not None:
             return running
-        # Only this loop's thread touches this key, so no lock is held over the task's beginning, which may be eager.
-        task = loop.create_task(self._look_up(host, port), name=f"look-up of {host}")
-        with self._lock:
-            for each in [each for each in self._running if each[0].is_closed()]:
-                del self._running[each]
-            self._running[key] = task
+        for each in list(self._running):
+            if each[0].is_closed():
+                self._running.pop(each, None)
+        # Only this loop's thread touches this key: no lock is needed, nor held while the task begins.
+        task = self._running[key] = loop.create_task(self._look_up(host, port), name=f"look-up of {host}")
         task.add_done_callback(lambda _: self._running.pop(key, None))
         return task
 

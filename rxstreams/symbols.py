@@ -1,75 +1,124 @@
-"""Symbols: one name for an instrument, whatever a venue calls it."""
+"""Symbols: the form ``BASE/QUOTE`` that they have here, and the aliases under which venues know them."""
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Mapping
+import re
+from collections.abc import Iterable, Mapping
+from types import MappingProxyType
+from typing import NoReturn, cast, final
 
 from rxstreams.errors import UnknownSymbol
 
-
-class SymbolMap(Mapping[str, str]):
-    """Aliases of a symbol -> one name. Immutable.
-
-    Spelling is exact, upper and lower case differ. A name stands for itself; so does a symbol that the map does not
-    know, as ``resolve`` returns it.
-
-    Args:
-        aliases: name -> its other spellings; None: no aliases at all.
-
-    Raises:
-        ValueError: an alias belongs to two names.
-        TypeError: the spellings of a name are a single string.
-
-    Example:
-        >>> names = SymbolMap({"BTC": ["BTC/USD", "XXBTZUSD"]})
-        >>> names.resolve("XXBTZUSD"), names.resolve("BTC"), names.resolve("ETH/USD")
-        ('BTC', 'BTC', 'ETH/USD')
-    """
-
-    def __init__(self, aliases: Mapping[str, Iterable[str]] | None = None) -> None:
-        names: dict[str, str] = {name: name for name in aliases or ()}
-        for name, spellings in (aliases or {}).items():
-            if isinstance(spellings, str):
-                raise TypeError(f"the aliases of {name!r} must be a list, got the string {spellings!r}")
-            for spelling in spellings:
-                known = names.setdefault(spelling, name)
-                if known != name:
-                    raise ValueError(f"{spelling!r} can't be an alias of {name!r}: it belongs to {known!r}")
-        self._names = names
-
-    def resolve(self, symbol: str) -> str:
-        """Return the one name of a symbol; the symbol itself if it is not known."""
-        return self._names.get(symbol, symbol)
-
-    def aliases(self, name: str) -> tuple[str, ...]:
-        """Return the other spellings of a name, in the order given."""
-        return tuple(spelling for spelling, of in self._names.items() if of == name and spelling != name)
-
-    def __getitem__(self, symbol: str) -> str:
-        return self._names[symbol]
-
-    def __iter__(self) -> Iterator[str]:
-        return iter(self._names)
-
-    def __len__(self) -> int:
-        return len(self._names)
-
-    def __repr__(self) -> str:
-        names = dict.fromkeys(self._names.values())
-        return f"SymbolMap({ {name: list(self.aliases(name)) for name in names} })"
+_FORM = re.compile(r"[^\s/]+/[^\s/]+")
 
 
 def check_symbol(symbol: str) -> str:
     """Return the symbol if it has the form ``BASE/QUOTE``.
 
+    Lower case is refused: "btc/usd" and "BTC/USD" would be two symbols, and venues know only one of them. Mixed case
+    passes, for some assets are written so ("kPEPE/USDC").
+
     Raises:
-        UnknownSymbol: it has not.
+        UnknownSymbol: it has another form; the message shows the right one.
         TypeError: it is no string.
+
+    Example:
+        >>> check_symbol("BTC/USD")
+        'BTC/USD'
+        >>> check_symbol("btc-usd")
+        Traceback (most recent call last):
+            ...
+        rxstreams.errors.UnknownSymbol: expected a symbol in the form 'BTC/USD', got 'btc-usd'; did you mean 'BTC/USD'?
     """
-    if not isinstance(symbol, str):  # pyright: ignore[reportUnnecessaryIsInstance]  # callers may be untyped
-        raise TypeError(f"a symbol must be a string such as 'BTC/USD', got {symbol!r}")
-    base, slash, quote = symbol.partition("/")
-    printable = symbol.isascii() and symbol.isprintable() and " " not in symbol and '"' not in symbol
-    if not (base and slash and quote) or "/" in quote or not printable:
-        raise UnknownSymbol(f"a symbol must look like BASE/QUOTE, for instance 'BTC/USD', got {symbol!r}")
-    return symbol
+    _check_text("a symbol", symbol)
+    if _FORM.fullmatch(symbol) and not symbol.islower():
+        return symbol
+    likely = re.sub(r"[-_:]", "/", symbol.strip().upper())
+    hint = f"; did you mean {likely!r}?" if _FORM.fullmatch(likely) else ""
+    raise UnknownSymbol(f"expected a symbol in the form 'BTC/USD', got {symbol!r}{hint}")
+
+
+@final
+class SymbolMap:
+    """One name for every symbol, whatever a venue calls it. Immutable.
+
+    A name stands for itself, and so does a symbol that no one claims. Upper and lower case differ, as they do for
+    venues: where one writes "btcusdt", list it.
+
+    Args:
+        aliases: the aliases of each name, ``{"BTC/USD": ["XBT/USD", "XXBTZUSD"]}``; None: no aliases.
+
+    Raises:
+        ValueError: two names claim one alias, or one name is an alias of another.
+        TypeError: a name or an alias is no string, or the aliases of a name are a single string.
+
+    Example:
+        >>> symbols = SymbolMap({"BTC": ["BTC/USD", "BTCUSD", "XXBTZUSD"]})
+        >>> symbols["XXBTZUSD"], symbols["BTC"], symbols["ETH/USD"]
+        ('BTC', 'BTC', 'ETH/USD')
+        >>> symbols.aliases("BTC")
+        ('BTC/USD', 'BTCUSD', 'XXBTZUSD')
+    """
+
+    __slots__ = ("_aliases", "_names")
+
+    _names: Mapping[str, str]
+    _aliases: Mapping[str, tuple[str, ...]]
+
+    def __init__(self, aliases: Mapping[str, Iterable[str]] | None = None) -> None:
+        _check_mapping(aliases)
+        names: dict[str, str] = {}
+        known: dict[str, tuple[str, ...]] = {}
+        for name, others in (aliases or {}).items():
+            _check_text("a name", name)
+            if isinstance(others, (str, bytes)):
+                raise TypeError(f"the aliases of {name!r} must be several strings such as [{others!r}], got {others!r}")
+            mine = tuple(dict.fromkeys(others))
+            for alias in (name, *mine):
+                _check_text(f"an alias of {name!r}", alias)
+                owner = names.setdefault(alias, name)
+                if owner != name:
+                    raise ValueError(f"{alias!r} can't stand for both {owner!r} and {name!r}")
+            known[name] = tuple(alias for alias in mine if alias != name)
+        object.__setattr__(self, "_names", MappingProxyType(names))
+        object.__setattr__(self, "_aliases", MappingProxyType(known))
+
+    def resolve(self, symbol: str) -> str:
+        """Return the name of a symbol; itself if no one claims it."""
+        return self._names.get(symbol, symbol)
+
+    __getitem__ = resolve
+
+    def aliases(self, name: str) -> tuple[str, ...]:
+        """Return the aliases of a name, in their order and without itself; none for an unknown name."""
+        return self._aliases.get(name, ())
+
+    def __eq__(self, other: object) -> bool:
+        return isinstance(other, SymbolMap) and self._names == other._names
+
+    def __hash__(self) -> int:
+        return hash(frozenset(self._names.items()))
+
+    def __setattr__(self, name: str, value: object) -> NoReturn:
+        raise AttributeError(f"a SymbolMap is immutable: can't set {name}")
+
+    def __delattr__(self, name: str) -> NoReturn:
+        raise AttributeError(f"a SymbolMap is immutable: can't delete {name}")
+
+    def __reduce__(self) -> tuple[object, ...]:
+        return SymbolMap, (dict(self._aliases),)
+
+    def __repr__(self) -> str:
+        return f"SymbolMap({ {name: list(aliases) for name, aliases in self._aliases.items()} })"
+
+
+def _check_text(what: str, value: object) -> None:
+    if not isinstance(value, str):
+        raise TypeError(f"{what} must be a string, got {value!r}")
+    if not value:
+        raise ValueError(f"{what} must not be empty")
+
+
+def _check_mapping(value: object) -> None:
+    if value is not None and not isinstance(value, Mapping):
+        raise TypeError(f"expected the aliases of each name, such as {{'BTC/USD': ['XBT/USD']}}, got {value!r}")

@@ -5,7 +5,7 @@ from __future__ import annotations
 import threading
 import time
 from collections import Counter, deque
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable
 from decimal import Decimal
 from typing import NamedTuple
 
@@ -16,7 +16,6 @@ from rxstreams.timeframe import Timeframe
 _MARKS = 16
 _NOTES = 100
 _MOST_DECIMALS = 10
-_TROUBLE = frozenset({StreamState.STALE, StreamState.BACKING_OFF})
 
 
 class Note(NamedTuple):
@@ -89,7 +88,7 @@ class Board:
         self._clock = clock
         self._on_closed = on_closed
         self._on_note = on_note
-        self._lock = threading.RLock()  # a note may be written while a candle is: a warning of the library
+        self._lock = threading.Lock()
         self._candles: dict[tuple[str, Timeframe], OHLCCandle | None] = {
             (symbol, timeframe): None for symbol in symbols for timeframe in timeframes
         }
@@ -100,6 +99,7 @@ class Board:
         self._line_of: dict[str, int] = {}
         self._losses: Counter[str] = Counter()
         self._refused: set[str] = set()
+        self._streamed: set[int] = set()
         self._notes: deque[Note] = deque(maxlen=_NOTES)
         self._trades = self._closed = self._complete = self._all_losses = 0
 
@@ -119,9 +119,6 @@ class Board:
             # A revision of an older candle changes its mark; the row stays with the newest.
             if shown is None or candle.open_time >= shown.open_time:
                 self._candles[key] = candle
-            if candle.open_time >= (shown.open_time if shown else 0):
-                digits = max(_decimals(price) for price in (candle.open, candle.high, candle.low, candle.close))
-                self._decimals[candle.symbol] = max(self._decimals[candle.symbol], digits)
             if candle.closed:
                 self._mark(self._marks[key], candle)
         if candle.closed and self._on_closed is not None:
@@ -144,7 +141,6 @@ class Board:
         """Take an event of the feed. What the library logs as a warning too comes by ``note``."""
         text, bad = "", False
         with self._lock:
-            before = self._states.get(event.line)
             self._states[event.line] = event.state
             self._line_of.update(dict.fromkeys(event.symbols, event.line))
             if event.kind == "loss":
@@ -153,16 +149,14 @@ class Board:
             elif event.kind == "refused":
                 self._refused.update(event.symbols)
             elif event.kind == "state" and event.state is StreamState.STREAMING:
-                text = "streaming again" if before is StreamState.STALE or event.line in self._broken() else "streaming"
+                text = "streaming again" if event.line in self._streamed else "streaming"
+                self._streamed.add(event.line)
             elif event.kind == "state" and event.state is StreamState.STALE:
                 text, bad = "silent; asking for a sign of life", True
             elif event.kind in ("recovered", "lost", "dropped"):
                 text, bad = f"{event.kind}: {event.reason or ', '.join(event.symbols)}", event.kind != "recovered"
         if text:
             self.note(f"line {event.line}: {text}", bad=bad)
-
-    def _broken(self) -> set[int]:
-        return {self._line_of[symbol] for symbol in self._losses if symbol in self._line_of}
 
     def note(self, text: str, *, bad: bool = False) -> None:
         """Write down what happened."""
@@ -175,6 +169,9 @@ class Board:
     def view(self) -> View:
         """Return what there is to show now."""
         with self._lock:
+            for (symbol, _), candle in self._candles.items():
+                if candle is not None:
+                    self._decimals[symbol] = max(self._decimals[symbol], _decimals_of(candle))
             return View(
                 rows=[
                     Row(
@@ -208,11 +205,10 @@ class Board:
         return states.pop().value if len(states) == 1 else ""
 
 
-def _decimals(price: float) -> int:
-    exponent = Decimal(repr(price)).normalize().as_tuple().exponent
-    return min(_MOST_DECIMALS, max(0, -exponent)) if isinstance(exponent, int) else 0
-
-
-def in_order(timeframes: Iterable[Timeframe]) -> Sequence[Timeframe]:
-    """Return the timeframes as the rows have them: ascending, each once."""
-    return sorted(set(timeframes))
+def _decimals_of(candle: OHLCCandle) -> int:
+    """Return how many decimals the prices of a candle have; as written, not as binary fractions."""
+    exponents = (
+        Decimal(repr(price)).normalize().as_tuple().exponent
+        for price in (candle.open, candle.high, candle.low, candle.close)
+    )
+    return min(_MOST_DECIMALS, max(0, *(-exponent for exponent in exponents if isinstance(exponent, int))))

@@ -35,11 +35,11 @@ _BY_CLOSE_CODE: dict[int, type[errors.StreamError]] = {
 }
 
 
-def classify_handshake(error: BaseException, where: str) -> errors.StreamError:
+def classify_handshake(error: Exception, where: str) -> Exception:
     """Return the error of the tree for what the opening of a connection raised; the cause is kept.
 
     Args:
-        error: what was raised. An error of the tree is returned as it is.
+        error: what was raised. An error of the tree, or one that no network can cause (a bug), is returned as it is.
         where: the address, for the message.
     """
     if isinstance(error, errors.StreamError):
@@ -63,8 +63,7 @@ def classify_handshake(error: BaseException, where: str) -> errors.StreamError:
     elif isinstance(error, OSError):
         result = errors.ConnectError(f"can't connect to {where}: {error.strerror or error}")
     else:
-        # A bug, ours or a library's: it must end the feed and not be retried for ever.
-        result = errors.Refused(f"connecting to {where} failed unexpectedly: {error!r}")
+        return error
     result.__cause__ = error
     return result
 

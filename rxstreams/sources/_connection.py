@@ -17,7 +17,7 @@ from reactivex import Observable, abc
 from websockets.exceptions import ConnectionClosed
 
 from rxstreams.config import StreamConfig
-from rxstreams.errors import Refused, Stalled, StreamError
+from rxstreams.errors import Stalled, StreamError
 from rxstreams.resolver import Resolver
 from rxstreams.scheduler import EventLoopThreadScheduler
 from rxstreams.sources._classify import classify_close
@@ -106,7 +106,7 @@ class Connection:
         self._streaming = False
         self._opened_at = 0.0
         self._transport: Transport | None = None
-        self._end: asyncio.Future[StreamError | None] | None = None
+        self._end: asyncio.Future[Exception | None] | None = None
         config = context.config
         self._watchdog = Watchdog(
             context.scheduler,
@@ -122,13 +122,15 @@ class Connection:
         """Live from the look-up to the end, and say what the end was."""
         loop = asyncio.get_running_loop()
         self._end = loop.create_future()
-        error: StreamError | None
+        error: Exception | None
         try:
             error = await self._open_and_live()
-        except StreamError as failed:
+        except Exception as failed:  # what the network can't cause ends the feed as it is
             error = failed
         except asyncio.CancelledError:
             await self._leave()
+            if not self.disposed:  # the loop is being closed: whoever waits for this feed must not wait for ever
+                self._observer.on_completed()
             raise
         finally:
             self._watchdog.dispose()
@@ -158,11 +160,12 @@ class Connection:
         else:
             await self._transport.close(1000)
 
-    def fail(self, error: StreamError) -> None:
+    def fail(self, error: Exception) -> None:
         """Cut the connection and end with this error."""
         if self._transport is not None:
             self._transport.abort()
-        error.uptime = self._uptime
+        if isinstance(error, StreamError):
+            error.uptime = self._uptime
         self._finish(error)
 
     # What the transport calls.
@@ -176,9 +179,7 @@ class Connection:
             self._emit(frame)
         except Exception as error:
             logger.exception("%s: a bug while handling a frame", self._context.venue.name)
-            bug = Refused(f"a bug while handling a frame of {self._context.venue.name}: {error!r}")
-            bug.__cause__ = error
-            self.fail(bug)
+            self.fail(error)
 
     def on_closed(self, closed: ConnectionClosed) -> None:
         """The transport is gone."""
@@ -186,7 +187,7 @@ class Connection:
 
     # The life of the connection.
 
-    async def _open_and_live(self) -> StreamError | None:
+    async def _open_and_live(self) -> Exception | None:
         assert self._end is not None  # set by run
         context = self._context
         loop = asyncio.get_running_loop()
@@ -276,7 +277,7 @@ class Connection:
         if self._streaming:  # before that, the acknowledgements have a timeout of their own
             self._on_state(state)
 
-    def _finish(self, error: StreamError | None) -> None:
+    def _finish(self, error: Exception | None) -> None:
         if self._end is not None and not self._end.done():
             self._end.set_result(error)
 

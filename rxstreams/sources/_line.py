@@ -12,7 +12,7 @@ import msgspec
 from msgspec.structs import force_setattr
 from reactivex.disposable import SerialDisposable
 
-from rxstreams.errors import MessageError, StreamError, SubscriptionError
+from rxstreams.errors import MessageError, SubscriptionError
 from rxstreams.instants import SECOND
 from rxstreams.items import OHLCCandle, PriceTick
 from rxstreams.operators import retry_with_backoff
@@ -44,7 +44,7 @@ class LineOwner(Protocol):
         """Tell what happened."""
         ...
 
-    def on_line_end(self, line: Line, error: StreamError | None) -> None:
+    def on_line_end(self, line: Line, error: Exception | None) -> None:
         """The line has ended; None: as it was asked to."""
         ...
 
@@ -105,7 +105,7 @@ class Line:
             retry_with_backoff(context.config.policy, on_retry=self._on_retry, scheduler=context.scheduler)
         )
         self._subscription.disposable = frames.subscribe(
-            on_next=self._on_frame, on_error=self._on_error, on_completed=self._on_completed
+            on_next=self._on_frame, on_error=self._end, on_completed=self._on_completed
         )
 
     async def finish(self) -> None:
@@ -172,16 +172,10 @@ class Line:
         self.on_state(StreamState.BACKING_OFF)
         self._context.resolver.prefetch_url(self._context.url)
 
-    def _on_error(self, error: Exception) -> None:
-        failure = error if isinstance(error, StreamError) else StreamError(str(error))
-        if failure is not error:
-            failure.__cause__ = error
-        self._end(failure)
-
     def _on_completed(self) -> None:
         self._end(None)
 
-    def _end(self, error: StreamError | None) -> None:
+    def _end(self, error: Exception | None) -> None:
         if self._ended:
             return
         self._disconnected()

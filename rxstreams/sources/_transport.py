@@ -160,7 +160,7 @@ async def open_transport(
         if connection is not None and hasattr(connection, "transport"):
             connection.transport.abort()
         if isinstance(error, Exception):
-            raise classify_handshake(error, where) from error
+            raise classify_handshake(error, where) from error.__cause__
         raise
     connection.start_keepalive()
     return _WebsocketsTransport(connection)

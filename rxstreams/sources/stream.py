@@ -12,7 +12,7 @@ from reactivex import Observable, abc
 
 from rxstreams import bridge
 from rxstreams.config import StreamConfig
-from rxstreams.errors import ObserverError, StreamError, SubscriptionError
+from rxstreams.errors import ObserverError, SubscriptionError
 from rxstreams.items import OHLCCandle, PriceTick
 from rxstreams.resolver import Resolver
 from rxstreams.scheduler import EventLoopThreadScheduler, scheduler_for
@@ -329,7 +329,7 @@ class Stream(Observable[T], Generic[T]):
         self._update_state()
         self._events.on_next(event)
 
-    def on_line_end(self, line: Line, error: StreamError | None) -> None:
+    def on_line_end(self, line: Line, error: Exception | None) -> None:
         """Forget a line; the feed ends with its last one."""
         if line not in self._lines:
             return

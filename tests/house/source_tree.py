@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 import shutil
 import subprocess
 from pathlib import Path
@@ -12,6 +13,7 @@ PACKAGE = ROOT / "rxstreams"
 _NOT_OURS = frozenset({"build", "dist", "__pycache__", "node_modules"})
 
 
+@functools.cache
 def module_files() -> dict[str, Path]:
     """Return the dotted name and the file of every module of the package."""
     files: dict[str, Path] = {}

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import ast
+import functools
 import re
 import sys
 import tomllib
@@ -46,9 +47,9 @@ class Import(NamedTuple):
     kind: str
 
 
-def _imports(name: str) -> Iterator[Import]:
-    path = module_files()[name]
-    yield from _walk(name, ast.parse(path.read_text(encoding="utf-8")), "top")
+@functools.cache
+def _imports(name: str) -> list[Import]:
+    return list(_walk(name, ast.parse(module_files()[name].read_text(encoding="utf-8")), "top"))
 
 
 def _walk(name: str, node: ast.AST, kind: str) -> Iterator[Import]:

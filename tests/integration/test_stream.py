@@ -302,3 +302,17 @@ def test_sixteen_threads_when_they_subscribe_and_leave_then_nothing_is_left(
         assert time.monotonic() - begun < 30.0
         exchange.wait_until(lambda: all(c.closed is not None for c in exchange.connections))
         assert feed.state is StreamState.STOPPED
+
+
+def test_feed_when_its_scheduler_is_disposed_then_completes(scheduler: EventLoopThreadScheduler) -> None:
+    """Whoever waits for it must not wait for ever; the socket closes with 1000."""
+    with FakeExchange(market(), speed=20.0) as exchange:
+        feed = connect(exchange, scheduler)
+        ticks: list[PriceTick] = []
+        done = threading.Event()
+        feed.subscribe(ticks.append, on_completed=done.set)
+        exchange.wait_until(lambda: bool(ticks))
+        scheduler.dispose()
+        assert done.wait(5.0)
+        exchange.wait_until(lambda: exchange.connections[0].closed is not None)
+        assert exchange.connections[0].close_code == 1000

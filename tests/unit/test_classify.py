@@ -31,7 +31,6 @@ def answered(status: int, **headers: str) -> InvalidStatus:
         (OSError(101, "Network is unreachable"), errors.ConnectError),
         (InvalidMessage("did not receive a valid HTTP response"), errors.ConnectError),
         (InvalidUpgrade("Upgrade", "h2c"), errors.Refused),
-        (RuntimeError("a bug"), errors.Refused),
         *[(answered(status), errors.RateLimited) for status in (418, 429, 503)],
         *[(answered(status), errors.ServerRejected) for status in (408, 425, 500, 502, 504)],
         *[(answered(status), errors.Refused) for status in (301, 308, 400, 401, 403, 404, 451)],
@@ -47,9 +46,17 @@ def test_classify_handshake_when_something_is_raised_then_gives_the_row_of_the_t
     assert "host:443" in str(error)
 
 
+def test_classify_handshake_when_it_is_a_bug_then_it_passes_as_it_is() -> None:
+    """No network raises it, so it must end the feed and not be retried for ever."""
+    bug = RuntimeError("a bug")
+    assert classify_handshake(bug, "host:443") is bug
+
+
 def test_classify_handshake_when_the_server_asks_to_wait_then_the_error_knows_how_long() -> None:
     """Retry-After in seconds."""
-    assert classify_handshake(answered(429, Retry_After="17"), "host").retry_after == 17.0
+    error = classify_handshake(answered(429, Retry_After="17"), "host")
+    assert isinstance(error, errors.RateLimited)
+    assert error.retry_after == 17.0
 
 
 def test_parse_retry_after_when_given_then_reads_seconds_and_dates() -> None:

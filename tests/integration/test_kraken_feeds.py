@@ -1,0 +1,133 @@
+"""Kraken's own candles and its REST history, against the simulated exchange."""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Iterator
+from typing import Any, TypeVar
+
+import pytest
+from reactivex import Observable
+
+from rxstreams.errors import ConnectError, RateLimited, SubscriptionError
+from rxstreams.instants import MINUTE, SECOND
+from rxstreams.items import OHLCCandle, PriceTick
+from rxstreams.scheduler import EventLoopThreadScheduler
+from rxstreams.sources import kraken
+from rxstreams.testing import FakeExchange, Market, candles_of, fast_config
+from rxstreams.testing import faults as f
+
+SYMBOLS = ["BTC/USD", "ETH/USD"]
+T = TypeVar("T")
+
+
+@pytest.fixture
+def scheduler() -> Iterator[EventLoopThreadScheduler]:
+    """A loop of the test's own."""
+    scheduler = EventLoopThreadScheduler("test-kraken")
+    yield scheduler
+    scheduler.dispose()
+
+
+def collect(source: Observable[T]) -> tuple[list[T], Exception | None]:
+    """Return all items of an Observable and what ended it."""
+    items: list[T] = []
+    errors: list[Exception] = []
+    ended = threading.Event()
+
+    def fail(error: Exception) -> None:
+        errors.append(error)
+        ended.set()
+
+    source.subscribe(items.append, fail, ended.set)
+    assert ended.wait(20.0)
+    return items, errors[0] if errors else None
+
+
+def test_candles_when_the_venue_sends_its_own_then_closed_complete_ones_are_true(
+    scheduler: EventLoopThreadScheduler,
+) -> None:
+    """Closed by the next interval; the first, which began before the feed, is incomplete."""
+    market = Market(SYMBOLS, seed=2, rate=dict.fromkeys(SYMBOLS, 1.0), duration=900)
+    with FakeExchange(market, speed=120.0) as exchange:
+        feed = kraken.candles(SYMBOLS, "1m", scheduler=scheduler, **fast_config(url=exchange.url))
+        candles: list[OHLCCandle] = []
+        feed.subscribe(candles.append)
+        exchange.wait_finished()
+        feed.stop()
+        truth = {(c.symbol, c.open_time): c for c in candles_of(exchange.trades, "1m")}
+        closed = [candle for candle in candles if candle.closed]
+        assert len(closed) == len({(c.symbol, c.open_time) for c in closed}) >= 20
+        for candle in closed:
+            true = truth[candle.symbol, candle.open_time]
+            assert (candle.open, candle.high, candle.low, candle.close, candle.trades) == (
+                (true.open, true.high, true.low, true.close, true.trades)
+            )
+            assert candle.complete is (candle.since <= candle.open_time)
+        assert sum(candle.complete for candle in closed) >= len(closed) - 4
+        assert any(not candle.closed for candle in candles)
+
+
+def test_rest_trades_when_they_fill_several_pages_then_come_once_and_in_order(
+    scheduler: EventLoopThreadScheduler, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """2,500 trades are three pages of at most 1,000."""
+    monkeypatch.setattr(kraken.Kraken, "rest_interval", 0.01)
+    trades = list(Market(SYMBOLS[:1], seed=4, rate=2.0, duration=1500))
+    with FakeExchange(trades, start=trades[-1].timestamp) as exchange:
+        got, error = collect(
+            kraken.rest_trades("BTC/USD", since=trades[0].timestamp, scheduler=scheduler, rest_url=exchange.rest_url)
+        )
+        assert error is None
+        assert len(exchange.rest_requests) == len(trades) // 1000 + 1 >= 3
+    keys = [(t.trade_id, t.timestamp, t.price, t.volume, t.side) for t in got]
+    assert keys == [(t.trade_id, t.timestamp, t.price, t.volume, t.side) for t in trades]
+    assert {(t.symbol, t.exchange, t.span, t.since) for t in got} == {("BTC/USD", "kraken", 0, 0)}
+
+
+def test_rest_trades_when_bounded_then_both_ends_hold(
+    scheduler: EventLoopThreadScheduler,
+) -> None:
+    """``since`` is inclusive, ``until`` exclusive."""
+    trades = list(Market(SYMBOLS[:1], seed=4, rate=2.0, duration=300))
+    first, last = trades[10].timestamp, trades[50].timestamp
+    with FakeExchange(trades, start=trades[-1].timestamp) as exchange:
+        got, error = collect(
+            kraken.rest_trades("BTC/USD", since=first, until=last, scheduler=scheduler, rest_url=exchange.rest_url)
+        )
+    assert error is None
+    assert [t.trade_id for t in got] == [t.trade_id for t in trades if first <= t.timestamp < last]
+
+
+def test_rest_candles_when_fetched_then_equal_the_truth(scheduler: EventLoopThreadScheduler) -> None:
+    """All but the running one are closed and complete; empty minutes are flat."""
+    trades = list(Market(SYMBOLS[:1], seed=4, rate=0.05, duration=1800))
+    with FakeExchange(trades, start=trades[-1].timestamp) as exchange:
+        got, error = collect(
+            kraken.rest_candles(
+                "BTC/USD", "1m", since=trades[0].timestamp, scheduler=scheduler, rest_url=exchange.rest_url
+            )
+        )
+    assert error is None
+    truth = {c.open_time: c for c in candles_of(trades, "1m", fill="flat")}
+    assert len(got) >= 20
+    assert [c.closed for c in got] == [True] * (len(got) - 1) + [False]
+    for candle in got:
+        true = truth[candle.open_time]
+        assert (candle.open, candle.close, candle.trades) == (true.open, true.close, true.trades)
+        assert candle.complete is candle.closed
+
+
+def test_rest_when_it_fails_then_the_error_says_what(scheduler: EventLoopThreadScheduler) -> None:
+    """An unknown pair, a limit, a closed port; what had come before is not lost."""
+    tick = PriceTick(symbol="BTC/USD", price=1.0, timestamp=60 * MINUTE)
+    limited = [f.RestStatus(429, retry_after=7, request=1)]
+    with FakeExchange([tick], start=61 * MINUTE, faults=limited) as exchange:
+        options: dict[str, Any] = {"scheduler": scheduler, "rest_url": exchange.rest_url}
+        _, error = collect(kraken.rest_trades("ABC/USD", since=SECOND, **options))
+        assert isinstance(error, SubscriptionError)
+        _, error = collect(kraken.rest_trades("BTC/USD", since=SECOND, **options))
+        assert isinstance(error, RateLimited)
+        assert error.retry_after == 7.0
+    _, error = collect(kraken.rest_candles("BTC/USD", since=SECOND, **options))
+    assert isinstance(error, ConnectError)
