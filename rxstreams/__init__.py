@@ -1,1 +1,44 @@
 """Market data as Observables: from an exchange's socket to a candle that says whether it is true."""
+
+from importlib.metadata import version
+
+from rxstreams.backoff import BackoffPolicy
+from rxstreams.bridge import pipe, run, to_async_iterable
+from rxstreams.config import StreamConfig
+from rxstreams.errors import RxStreamsError, StreamError
+from rxstreams.items import OHLCCandle, PriceTick, Side
+from rxstreams.resolver import Resolver
+from rxstreams.scheduler import EventLoopThreadScheduler
+from rxstreams.sinks import OHLCBuffer, OHLCCacheManager, get_ohlc_cache_manager
+from rxstreams.sources import Stream, Venue
+from rxstreams.states import StreamEvent, StreamState, StreamStats
+from rxstreams.symbols import SymbolMap
+from rxstreams.timeframe import Timeframe
+
+__version__ = version("rxstreams")
+
+__all__ = [
+    "BackoffPolicy",
+    "EventLoopThreadScheduler",
+    "OHLCBuffer",
+    "OHLCCacheManager",
+    "OHLCCandle",
+    "PriceTick",
+    "Resolver",
+    "RxStreamsError",
+    "Side",
+    "Stream",
+    "StreamConfig",
+    "StreamError",
+    "StreamEvent",
+    "StreamState",
+    "StreamStats",
+    "SymbolMap",
+    "Timeframe",
+    "Venue",
+    "__version__",
+    "get_ohlc_cache_manager",
+    "pipe",
+    "run",
+    "to_async_iterable",
+]

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import signal
 import sys
 
 from rxstreams.errors import MissingExtra
@@ -22,6 +23,8 @@ def main() -> None:
         sys.exit(f"rxstreams: {missing_extra(error)}")
     except KeyboardInterrupt:
         sys.exit(130)
+    # Ended from outside it tidies up as with Ctrl-C: a live table hides the cursor.
+    signal.signal(signal.SIGTERM, signal.default_int_handler)
     commands(prog_name="rxstreams")
 
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 from collections.abc import Iterable, Mapping
 from types import MappingProxyType
-from typing import NoReturn, cast, final
+from typing import NoReturn, final
 
 from rxstreams.errors import UnknownSymbol
 

@@ -53,6 +53,11 @@ class Audit:
     touched: tuple[Touched, ...]
     differences: tuple[str, ...]
 
+    @property
+    def untouched(self) -> int:
+        """Candles that say incomplete and lost nothing: a trade could have been missing, and nobody could know."""
+        return self.incomplete - sum(each.sent is not None and not each.sent.complete for each in self.touched)
+
 
 def audit(
     *,

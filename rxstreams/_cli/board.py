@@ -171,7 +171,7 @@ class Board:
         with self._lock:
             for (symbol, _), candle in self._candles.items():
                 if candle is not None:
-                    self._decimals[symbol] = max(self._decimals[symbol], _decimals_of(candle))
+                    self._decimals[symbol] = max(self._decimals[symbol], decimals_of(candle))
             return View(
                 rows=[
                     Row(
@@ -205,7 +205,7 @@ class Board:
         return states.pop().value if len(states) == 1 else ""
 
 
-def _decimals_of(candle: OHLCCandle) -> int:
+def decimals_of(candle: OHLCCandle) -> int:
     """Return how many decimals the prices of a candle have; as written, not as binary fractions."""
     exponents = (
         Decimal(repr(price)).normalize().as_tuple().exponent

@@ -16,7 +16,7 @@ from rxstreams.instants import to_datetime
 from rxstreams.timeframe import Timeframe
 
 _NOTES = 8
-_STATE_STYLES = {
+STATE_STYLES = {
     "streaming": "green",
     "stale": "yellow",
     "backing_off": "bold red",
@@ -58,7 +58,7 @@ _COLUMNS = (
     _Column("volume", lambda row, marks: format_volume(row.candle.volume) if row.candle else "", "right", 6),
     _Column("trades", lambda row, marks: f"{row.candle.trades:,}" if row.candle else "", "right", 4),
     _Column("candles", lambda row, marks: _history(row, marks)),
-    _Column("line", lambda row, marks: Text(row.state.replace("_", " "), _STATE_STYLES.get(row.state, "cyan")), rank=1),
+    _Column("line", lambda row, marks: Text(row.state.replace("_", " "), STATE_STYLES.get(row.state, "cyan")), rank=1),
     _Column("lost", lambda row, marks: Text(str(row.losses), "red") if row.losses else "0", "right", 7),
 )
 _LAG = _Column("lag", lambda row, marks: format_lag(row.lag), "right", 8)

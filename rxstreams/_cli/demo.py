@@ -3,22 +3,22 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Callable
 from contextlib import ExitStack
 from dataclasses import dataclass, field
 from pathlib import Path
 
-import click
+from reactivex import Observable
 from reactivex import operators as ops
-from rich.console import Console, Group, RenderableType
+from rich.console import Console
 from rich.live import Live
 
 from rxstreams._cli.audit import Audit, audit
-from rxstreams._cli.board import Board, View
+from rxstreams._cli.board import Board
 from rxstreams._cli.dashboard import Dashboard
 from rxstreams._cli.display import Lines, is_live, warnings_on
 from rxstreams._cli.headers import demo_header
-from rxstreams._cli.verdict import render_verdict
+from rxstreams._cli.picture import Picture
+from rxstreams._cli.verdict import describe
 from rxstreams.backoff import BackoffPolicy
 from rxstreams.items import OHLCCandle, PriceTick
 from rxstreams.operators import resample
@@ -26,19 +26,18 @@ from rxstreams.sources import Stream, kraken
 from rxstreams.testing import DropAfter, FakeExchange, Garbage, Market, StallAfter
 from rxstreams.timeframe import Timeframe
 
-DEFAULT_SEED = 7
-MINUTES = 15
+DEFAULT_SEED = 42
 TIMEFRAMES = (Timeframe("1m"), Timeframe("5m"))
-# Trades a second; the third of each socket trades so rarely that whole candles pass without a trade.
-RATES = {"BTC/USD": 2.0, "ETH/USD": 1.0, "ADA/USD": 1 / 150, "SOL/USD": 0.7, "XRP/USD": 0.3, "DOT/USD": 1 / 200}
+# Trades a second; the last of each three, which share a socket, is quiet for whole candles.
+RATES = {"BTC/USD": 2.0, "ETH/USD": 1.0, "BCH/USD": 1 / 120, "SOL/USD": 0.7, "XRP/USD": 0.3, "ADA/USD": 1 / 150}
 _SYMBOLS_PER_SOCKET = 3
-_DURATION = MINUTES * 60
+_DURATION = 15 * 60
 _GARBAGE_AT, _DROP_AT, _STALL_AT = 100, 200, 390
 _PATIENCE = 30.0
 
 
 def make_market(seed: int) -> Market:
-    """Return the trades of the demo."""
+    """Return the trades that are played."""
     return Market(RATES, seed=seed, duration=_DURATION, rate=RATES)
 
 
@@ -69,65 +68,133 @@ def make_feed(url: str, seconds: float) -> Stream[PriceTick]:
     )
 
 
-@dataclass
-class Run:
-    """What comes out of the chain."""
+@dataclass(kw_only=True)
+class Outcome:
+    """What came out of the feed and of the chain, and what ended the chain."""
 
     arrived: list[PriceTick] = field(default_factory=list[PriceTick])
     closed: list[OHLCCandle] = field(default_factory=list[OHLCCandle])
     error: Exception | None = None
 
-    def on_candle(self, candle: OHLCCandle) -> None:
-        """Keep it if it is closed; forming ones are only shown."""
-        if candle.closed:
-            self.closed.append(candle)
+    def subscribe_to(self, feed: Stream[PriceTick], board: Board) -> None:
+        """Make candles of the feed; keep and show what comes."""
 
-    def on_error(self, error: Exception) -> None:
-        """Keep what ended the chain."""
-        self.error = error
+        def on_tick(tick: PriceTick) -> None:
+            self.arrived.append(tick)
+            board.on_tick(tick)
+
+        def on_candle(candle: OHLCCandle) -> None:
+            if candle.closed:
+                self.closed.append(candle)
+            board.on_candle(candle)
+
+        def on_error(error: Exception) -> None:
+            self.error = error
+
+        chain: Observable[OHLCCandle] = feed.pipe(
+            ops.do_action(on_tick),
+            kraken.to_ohlc(TIMEFRAMES[0], emit="updates"),
+            resample(*TIMEFRAMES, emit="updates"),
+        )
+        chain.subscribe(on_candle, on_error)
 
 
 def run_demo(*, seed: int, seconds: float, plain: bool, svg: Path | None = None) -> int:
-    """Run it, show it, compare; return the exit code.
+    """Play, show, compare; return the exit code: 0 where everything was as it has to be, else 1.
+
+    Ctrl-C ends the play; what there was until then is compared.
 
     Args:
         seed: of the market.
-        seconds: how long it lasts; the exchange always plays 15 minutes.
+        seconds: how long it lasts; the exchange always has 15 minutes to play in them.
         plain: lines even where there is a terminal.
         svg: where to write a picture of it; None: nowhere.
+
+    Raises:
+        OSError: nobody reads the lines any more, or the picture can't be written.
+        StreamError: the feed failed.
     """
     live = is_live(plain)
-    run = Run()
-    interrupted = False
-    with ExitStack() as stack:
-        exchange = stack.enter_context(make_exchange(seed, seconds))
-        lines = Lines(on=not live)
+    console = Console(highlight=False, soft_wrap=not live)
+    lines = Lines(on=not live)
+    outcome = Outcome()
+    with make_exchange(seed, seconds) as exchange, ExitStack() as stack:
+        begin = exchange.time
         board = Board(
             RATES, TIMEFRAMES, clock=lambda: exchange.time, on_closed=lines.on_closed, on_note=lines.on_note
         )
-        begin = exchange.time
-
-        def header(view: View) -> RenderableType:
-            return demo_header(view, (exchange.time - begin) / 1e9, _DURATION)
-
-        dashboard = Dashboard(board, header=header, title="rxstreams demo", show_lag=False)
+        dashboard = Dashboard(
+            board,
+            header=lambda view: demo_header(view, (exchange.time - begin) / 1e9, _DURATION),
+            title="rxstreams demo",
+            show_lag=False,
+        )
+        picture = Picture(dashboard) if svg else None
         lines.write(_introduction(seconds))
         stack.enter_context(warnings_on(board))
-        picture = Picture(dashboard) if svg else None
         feed = make_feed(exchange.url, seconds)
+        stack.enter_context(feed.events.subscribe(board.on_event))
+        if live:
+            stack.enter_context(Live(get_renderable=lambda: dashboard, console=console, refresh_per_second=10))
+        finished = False
         try:
-            with ExitStack() as inner:
-                if live:
-                    inner.enter_context(Live(get_renderable=lambda: dashboard, refresh_per_second=10))
-                inner.enter_context(feed.events.subscribe(board.on_event))
-                chain = feed.pipe(
-                    ops.do_action(lambda tick: _take(tick, run, board)),
-                    kraken.to_ohlc(TIMEFRAMES[0], emit="updates"),
-                    resample(*TIMEFRAMES, emit="updates"),
-                )
-                inner.enter_context(chain.subscribe(lambda candle: _show(candle, run, board), run.on_error))
-                _wait(exchange, seconds, lambda: run.error is not None, picture)
+            outcome.subscribe_to(feed, board)
+            finished = _wait(exchange, outcome, _PATIENCE + 3 * seconds, picture)
         except KeyboardInterrupt:
-            interrupted = True
-        feed.stop()
-        result = _audit(exchange, run)
+            lines.write("Interrupted; what there was until now is compared.")
+        finally:
+            feed.stop()  # gracefully: what was written to a socket still arrives
+        result = _audit(exchange, outcome)
+    if lines.broken is not None:
+        raise lines.broken
+    if outcome.error is not None:
+        raise outcome.error
+    for text, style in describe(result, ascii_only=console.options.ascii_only):
+        console.print(text, style=style)
+    if picture is not None and svg is not None:
+        picture.write(svg, describe(result))
+    if finished and not result.complete:
+        console.print("No candle was complete, so nothing was proven.", style="bold red")
+        return 1
+    return 1 if result.differences else 0
+
+
+def _introduction(seconds: float) -> str:
+    return (
+        f"A simulated exchange on this machine: {len(RATES)} symbols, {_DURATION // 60} minutes of trades in "
+        f"{seconds:g} seconds, over two sockets.\nIt sends garbage at {_clock(_GARBAGE_AT)}, cuts a socket at "
+        f"{_clock(_DROP_AT)} and lets the other fall silent at {_clock(_STALL_AT)}."
+    )
+
+
+def _clock(seconds: int) -> str:
+    return f"{seconds // 60:02d}:{seconds % 60:02d}"
+
+
+def _wait(exchange: FakeExchange, outcome: Outcome, patience: float, picture: Picture | None) -> bool:
+    """Wait until everything was played, or nobody listens any more; return whether it was."""
+    deadline = time.monotonic() + patience
+    while outcome.error is None:
+        try:
+            exchange.wait_finished(0.1)
+        except TimeoutError:
+            if time.monotonic() > deadline:
+                raise
+        else:
+            return True
+        if picture is not None:
+            picture.take()
+    return False
+
+
+def _audit(exchange: FakeExchange, outcome: Outcome) -> Audit:
+    venue = kraken.FEEDS.venue
+    return audit(
+        published=exchange.trades,
+        sent=[exchange.sent(record.number) for record in exchange.connections],
+        arrived=outcome.arrived,
+        candles=outcome.closed,
+        timeframes=TIMEFRAMES,
+        fill=venue.fill,
+        opens=venue.opens,
+    )

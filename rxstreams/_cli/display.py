@@ -11,7 +11,7 @@ from contextlib import contextmanager
 
 import click
 
-from rxstreams._cli.board import Board, Note
+from rxstreams._cli.board import Board, Note, decimals_of
 from rxstreams._cli.dashboard import format_open_time, format_volume
 from rxstreams.instants import to_datetime
 from rxstreams.items import OHLCCandle
@@ -35,6 +35,7 @@ class Lines:
     def __init__(self, *, on: bool) -> None:
         self._on = on
         self._lock = threading.Lock()
+        self._decimals: dict[str, int] = {}
         self.broken: OSError | None = None
 
     def on_closed(self, candle: OHLCCandle) -> None:
@@ -43,7 +44,9 @@ class Lines:
         Raises:
             OSError: nobody reads any more; it ends the chain that the candle came out of.
         """
-        self.write(format_candle(candle))
+        decimals = max(self._decimals.get(candle.symbol, 0), decimals_of(candle))
+        self._decimals[candle.symbol] = decimals
+        self.write(format_candle(candle, decimals))
         if self.broken is not None:
             raise self.broken
 
@@ -62,12 +65,12 @@ class Lines:
                 self.broken = error
 
 
-def format_candle(candle: OHLCCandle) -> str:
+def format_candle(candle: OHLCCandle, decimals: int) -> str:
     """Return a closed candle as a line; columns stay in line as long as the numbers have a usual size."""
     verdict = "complete" if candle.complete else "INCOMPLETE"
     revision = f", revision {candle.revision}" if candle.revision else ""
     prices = "  ".join(
-        f"{name} {price:<10.10g}"
+        f"{name} {price:<10,.{decimals}f}"
         for name, price in (("o", candle.open), ("h", candle.high), ("l", candle.low), ("c", candle.close))
     )
     return (

@@ -14,6 +14,7 @@ from rxstreams.sinks._fields import CandleFields, TradeFields
 from rxstreams.sinks._history import in_order
 from rxstreams.sinks._precedence import Origin
 from rxstreams.sinks._ring import checked_max_candles
+from rxstreams.sinks._runs import NewRun
 from rxstreams.sinks._store import CandleStore
 from rxstreams.tables import columns_to_frame, frame_to_candles, is_frame
 from rxstreams.timeframe import Timeframe, TimeframeLike
@@ -95,7 +96,8 @@ class OHLCBuffer(abc.ObserverBase["PriceTick | OHLCCandle"]):
         self._ignored = 0
         self._kind: Literal["trades", "candles"] | None = None
         self._builder: CandleBuilder | None = None
-        self._add: Callable[[PriceTick], None] = self._take_tick
+        self._way_in: Callable[[PriceTick], None] = self._take_tick
+        self._add = self._way_in
         # A manager sets this where it builds the candles from those of a shorter timeframe.
         self._derivation: Derivation | None = None
 
@@ -122,10 +124,12 @@ class OHLCBuffer(abc.ObserverBase["PriceTick | OHLCCandle"]):
     def on_error(self, error: Exception) -> None:
         """Keep the error in ``error``; the candles stay."""
         self.error = error
+        self._end_run()
 
     def on_completed(self) -> None:
         """Keep in ``completed`` that the source has ended; the candles stay."""
         self.completed = True
+        self._end_run()
 
     def update_from_trade(self, price: float, volume: float, timestamp: Instant, **fields: Unpack[TradeFields]) -> None:
         """Take one trade.
@@ -279,7 +283,7 @@ class OHLCBuffer(abc.ObserverBase["PriceTick | OHLCCandle"]):
         self._claim("trades")
         if self._builder is None:
             self._builder = CandleBuilder(timeframe, on_candle=self._deliver)
-            self._add = self._builder.adder(self._take_tick)
+            self._add = self._way_in = self._builder.adder(self._take_tick)
         self._builder.add(tick)
 
     def _merge(self, history: list[OHLCCandle], *, holes_are_quiet: bool) -> int:
@@ -299,6 +303,11 @@ class OHLCBuffer(abc.ObserverBase["PriceTick | OHLCCandle"]):
             self._claim("candles")
             self._deliver(candle)
 
+    def _end_run(self) -> None:
+        with self._store.lock:
+            if self._builder is not None:
+                self._add = NewRun(self._way_in)
+
     def _deliver(self, candle: OHLCCandle) -> None:
         if not self._store.put(candle, Origin.LIVE):
             self._ignored += 1
@@ -316,7 +325,7 @@ class OHLCBuffer(abc.ObserverBase["PriceTick | OHLCCandle"]):
         if (
             (self.symbol is None or symbol == self.symbol)
             and (self.exchange is None or exchange == self.exchange)
-            and (self.timeframe is None or timeframe is self.timeframe or timeframe == self.timeframe)
+            and (self.timeframe is None or timeframe is self.timeframe)
         ):
             self.symbol, self.exchange, self.timeframe = symbol, exchange, timeframe
             return

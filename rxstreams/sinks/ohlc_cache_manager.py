@@ -13,6 +13,7 @@ from rxstreams.candles import CandleBuilder
 from rxstreams.items import OHLCCandle, PriceTick
 from rxstreams.sinks._fields import CandleFields, TradeFields
 from rxstreams.sinks._ring import checked_max_candles
+from rxstreams.sinks._runs import NewRun
 from rxstreams.sinks._shelf import CandleKey, Shelf
 from rxstreams.sinks.ohlc_buffer import OHLCBuffer
 from rxstreams.symbols import SymbolMap
@@ -90,10 +91,11 @@ class OHLCCacheManager(abc.ObserverBase["PriceTick | OHLCCandle"]):
         self._lock = threading.RLock()
         self._shelf = Shelf(self.max_candles, self._lengths, self._lock)
         self._builder: CandleBuilder | None = None
-        self._add: Callable[[PriceTick], None] = self._take_tick
+        self._way_in: Callable[[PriceTick], None] = self._take_tick
         if self._lengths:
             self._builder = CandleBuilder(self._lengths[0], on_candle=self._deliver)
-            self._add = self._builder.adder(self._take_tick)
+            self._way_in = self._builder.adder(self._take_tick)
+        self._add = self._way_in
 
     @property
     def ignored(self) -> int:
@@ -119,10 +121,12 @@ class OHLCCacheManager(abc.ObserverBase["PriceTick | OHLCCandle"]):
     def on_error(self, error: Exception) -> None:
         """Keep the error in ``error``; the candles stay."""
         self.error = error
+        self._end_run()
 
     def on_completed(self) -> None:
         """Keep in ``completed`` that a source has ended; the candles stay."""
         self.completed = True
+        self._end_run()
 
     def update_from_trade(
         self,
@@ -348,6 +352,10 @@ class OHLCCacheManager(abc.ObserverBase["PriceTick | OHLCCandle"]):
         known = self._resolved(candle)
         with self._lock:
             self._shelf.open(known.exchange, known.symbol, known.timeframe).on_next(known)
+
+    def _end_run(self) -> None:
+        with self._lock:
+            self._add = NewRun(self._way_in)
 
     def _deliver(self, candle: OHLCCandle) -> None:
         self._shelf.open(candle.exchange, candle.symbol, candle.timeframe)._deliver(candle)

@@ -144,6 +144,10 @@ def _hold_port(host: str) -> tuple[socket.socket | None, int]:
         # Elsewhere a second socket could not be bound to it; then a port is free for a moment while it refuses.
         return None, 0
     held = socket.socket(socket.AF_INET, socket.SOCK_STREAM)
-    held.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
-    held.bind((host, 0))
+    try:
+        held.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        held.bind((host, 0))
+    except BaseException:
+        held.close()
+        raise
     return held, held.getsockname()[1]

@@ -35,6 +35,7 @@ if TYPE_CHECKING:
     from rxstreams.testing._engine import Engine
 
 Cut = Literal["drop", "close", "stall", "reset", "refuse", "slow", "shutdown"]
+_HUGE = b'{"channel":"huge","data":"%b"}'
 _Message = tuple[Sequence[PriceTick], bytes]
 
 
@@ -289,7 +290,7 @@ class Session:
             data = payload.encode() if isinstance(payload, str) else payload
             self._write(Frame(opcode, data).serialize(mask=False))
         elif isinstance(fault, HugeFrame):
-            self.send(b'{"channel":"huge","data":"%b"}' % (b"x" * max(0, fault.size_bytes - 29)))
+            self.send(_HUGE % (b"x" * max(0, fault.size_bytes - len(_HUGE) + len(b"%b"))))
         elif isinstance(fault, Duplicate) and self._last is not None:
             for _ in range(fault.copies):
                 self._write_trades(self._last, copy=True)

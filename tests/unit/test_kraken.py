@@ -232,7 +232,7 @@ def test_rest_requests_when_built_then_name_the_pair_as_rest_does() -> None:
 
 def test_a_feed_when_its_arguments_are_wrong_then_says_what_was_expected() -> None:
     """The mistakes that are made in a first session."""
-    with pytest.raises(UnknownSymbol, match="BASE/QUOTE"):
+    with pytest.raises(UnknownSymbol, match="BTC/USD"):
         kraken.trades(["BTCUSD"])
     with pytest.raises(UnknownSymbol, match="at least one"):
         kraken.trades([])

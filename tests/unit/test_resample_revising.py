@@ -123,7 +123,7 @@ def test_revision_when_several_timeframes_hang_on_it_then_all_of_them_follow_in_
     """Each with a revision of its own."""
     arrivals = arriving(child(1440, "1"), child(1740, "2"), child(1740, "7", revision=1))
     assert run(resample(5, 10, 30), arrivals) == [
-        (211, "A 5m 1200: 1 1 1 1 v1 n1 complete"),
+        (210, "A 5m 1200: 1 1 1 1 v1 n1 complete"),
         (211, "A 5m 1500: 2 2 2 2 v1 n1 complete"),
         (211, "A 10m 1200: 1 2 1 2 v2 n2 complete"),
         (211, "A 30m 0: 1 2 1 2 v2 n2 closed"),

@@ -570,6 +570,18 @@ def test_retry_when_a_synchronous_source_fails_thousands_of_times_then_the_stack
     assert probe.log.count("close") == 5_000
 
 
+def test_retry_when_the_observer_leaves_inside_subscribe_then_a_synchronous_source_is_left_too() -> None:
+    """No wait, no thread, and a source that always fails: who has enough must get out."""
+    probe = _Probe(1_000)
+    items: list[int] = []
+    policy = BackoffPolicy(initial=0, jitter="none")
+    probe.source.pipe(retry_with_backoff(policy, scheduler=ImmediateScheduler()), operators.take(3)).subscribe(
+        items.append
+    )
+    assert items == [1_000, 999, 998]
+    assert probe.log == ["open 1", "close"] * 3
+
+
 class _StubbornScheduler(TestScheduler):
     """Notes what is cancelled and runs it nevertheless: cancelling is "best effort" in Rx."""
 

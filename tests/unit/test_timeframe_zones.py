@@ -5,6 +5,7 @@ from __future__ import annotations
 import sys
 import threading
 from datetime import datetime, timedelta
+from itertools import pairwise
 from zoneinfo import ZoneInfo
 
 import pandas as pd
@@ -38,7 +39,7 @@ def _session(day: datetime, start: str) -> datetime:
 
 def _check(timeframe: Timeframe, starts: list[datetime], tz: str, start: str) -> None:
     instants = [_pandas(_session(day, start), tz) for day in starts]
-    for opens, closes in zip(instants[:-1], instants[1:], strict=True):
+    for opens, closes in pairwise(instants):
         for inside in (opens, opens + 1, (opens + closes) // 2, closes - 1):
             assert timeframe.floor(inside) == opens
             assert timeframe.next(inside) == closes

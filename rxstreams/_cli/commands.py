@@ -1,0 +1,153 @@
+"""The commands of the command line: their options and their exit codes."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import click
+from rich.console import Console
+
+from rxstreams._cli.demo import DEFAULT_SEED, run_demo
+from rxstreams._cli.venues import print_venues
+from rxstreams._cli.watch import advise, run_watch
+from rxstreams.errors import StreamError, UnknownSymbol, UnknownVenue
+from rxstreams.timeframe import Timeframe
+
+_EXIT_CODES = """
+\b
+Exit codes:
+  0  it went well, or was ended with Ctrl-C
+  1  {failure}
+  2  the command line is wrong; the message says what exists
+"""
+
+
+class _TimeframeType(click.ParamType):
+    name = "timeframe"
+
+    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> Timeframe:
+        """Return the timeframe of a text; a bare number means minutes."""
+        try:
+            return Timeframe(float(value) if isinstance(value, str) and value.isdecimal() else value)
+        except ValueError as error:
+            self.fail(str(error), param, ctx)
+
+
+@click.group(
+    epilog=_EXIT_CODES.format(failure="something failed for good, or the demo found a difference"),
+    context_settings={"help_option_names": ["-h", "--help"]},
+)
+@click.version_option(package_name="rxstreams", prog_name="rxstreams")
+def commands() -> None:
+    """Market data as Observables, and candles that say whether they are true.
+
+    \b
+    See it work, without a network:
+      rxstreams demo
+    \b
+    See it work with a real venue, without an account:
+      rxstreams watch kraken BTC/USD ETH/USD -t 1m -t 5m
+    \b
+    Keep the closed candles of an hour in a file:
+      rxstreams watch kraken BTC/USD -t 5m --seconds 3600 --plain > candles.txt
+    \b
+    Which venues there are, and what their candles mean:
+      rxstreams venues
+
+    rxstreams COMMAND --help says more about each.
+    """
+
+
+@commands.command(epilog=_EXIT_CODES.format(failure="a candle or a trade is not as it has to be, or the demo failed"))
+@click.option("--seed", type=int, default=DEFAULT_SEED, show_default=True, help="Of the made-up trades.")
+@click.option(
+    "--seconds",
+    type=click.FloatRange(min=2, max=900),
+    default=15,
+    show_default=True,
+    help="How long it lasts; the exchange plays 15 minutes in them.",
+)
+@click.option("--plain", is_flag=True, help="Lines instead of the live table; always so where there is no terminal.")
+@click.option("--svg", type=click.Path(dir_okay=False, path_type=Path), hidden=True, help="Write a picture of it.")
+def demo(seed: int, seconds: float, plain: bool, svg: Path | None) -> None:
+    """Make candles of a simulated exchange that breaks, and compare them with the truth.
+
+    An exchange on this machine plays 15 minutes of trades of six symbols over two sockets. It sends garbage, cuts one
+    socket and lets the other fall silent. The feed comes back each time; what it missed, it missed. At the end every
+    trade that arrived and every candle are held against what the exchange knows: a candle that says it is complete has
+    to be the true one, and one that lost a trade has to say so.
+
+    \b
+      rxstreams demo                      about 15 seconds
+      rxstreams demo --seconds 60         slowly
+      rxstreams demo --seed 1             other trades
+      rxstreams demo --plain > demo.txt   in lines
+    """
+    try:
+        code = run_demo(seed=seed, seconds=seconds, plain=plain, svg=svg)
+    except StreamError as error:
+        raise click.ClickException(advise(error)) from error
+    raise SystemExit(code)
+
+
+@commands.command(epilog=_EXIT_CODES.format(failure="the feed failed for good; the message says what to do"))
+@click.argument("venue")
+@click.argument("symbols", metavar="SYMBOL...", nargs=-1, required=True)
+@click.option(
+    "-t",
+    "--timeframe",
+    "timeframes",
+    type=_TimeframeType(),
+    multiple=True,
+    default=("1m", "5m"),
+    show_default=True,
+    help="30s, 5m, 1h, 1d, 1w, 1M, or minutes; once for each.",
+)
+@click.option("--seconds", type=click.FloatRange(min=0, min_open=True), help="End after so long; else with Ctrl-C.")
+@click.option("--plain", is_flag=True, help="Lines instead of the live table; always so where there is no terminal.")
+@click.option("--url", default="", help="Another WebSocket that speaks as the venue does: a test exchange, a relay.")
+@click.option("--rest-url", default="", help="Another base of its REST API, for what is fetched.")
+def watch(
+    venue: str,
+    symbols: tuple[str, ...],
+    timeframes: tuple[Timeframe, ...],
+    seconds: float | None,
+    plain: bool,
+    url: str,
+    rest_url: str,
+) -> None:
+    """Show live candles of SYMBOLs at a VENUE.
+
+    Symbols are BASE/QUOTE. Times are UTC, when a candle opens. A candle is complete (a full dot) if no trade can be
+    missing from it: not the first one, which began before you came, and none that a broken connection touched.
+
+    \b
+      rxstreams watch kraken BTC/USD
+      rxstreams watch kraken BTC/USD ETH/USD -t 5m -t 1h -t 1d
+      rxstreams watch kraken BTC/USD -t 30s --plain | grep INCOMPLETE
+    """
+    try:
+        run_watch(
+            venue_name=venue,
+            symbols=symbols,
+            timeframes=timeframes,
+            seconds=seconds,
+            plain=plain,
+            url=url,
+            rest_url=rest_url,
+        )
+    except UnknownVenue as error:
+        raise click.BadParameter(str(error), param_hint="VENUE") from error
+    except UnknownSymbol as error:
+        raise click.BadParameter(str(error), param_hint="SYMBOL") from error
+    except ValueError as error:
+        raise click.UsageError(str(error)) from error
+    except StreamError as error:
+        raise click.ClickException(advise(error)) from error
+
+
+@commands.command()
+def venues() -> None:
+    """List the venues: channels, conventions of their candles, limits, and what that was checked against."""
+    print_venues(Console(highlight=False))
