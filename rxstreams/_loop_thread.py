@@ -179,9 +179,6 @@ class LoopThread:
                 _log.warning("%r does not end although it was cancelled; it is left behind", task)
         with suppress(TimeoutError):
             await asyncio.wait_for(loop.shutdown_asyncgens(), max(0.0, until(_GENERATORS_UNTIL)))
-        # A transport that was closed lets go of its socket only in the loop's next turn.
-        await asyncio.sleep(0)
-        await asyncio.sleep(0)
 
     def _handle_exception(self, loop: asyncio.AbstractEventLoop, context: dict[str, Any]) -> None:
         error = context.get("exception")

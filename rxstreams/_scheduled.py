@@ -65,9 +65,8 @@ class SingleAction(_Item):
 
     def start(self, seconds: float, asked: float) -> None:
         """Arm the timer, on the loop's thread; ``asked`` is the monotonic time at which it was asked for."""
-        if not self._dead:
-            left = max(0.0, seconds - (time.monotonic() - asked))
-            self._arm(self._thread.loop.call_later(left, self.run))
+        left = max(0.0, seconds - (time.monotonic() - asked))
+        self._arm(self._thread.loop.call_later(left, self.run))
 
     def run(self) -> None:
         """Run the action, on the loop's thread, unless it or the scheduler was disposed."""
@@ -105,9 +104,8 @@ class PeriodicAction(_Item):
 
     def start(self, asked: float) -> None:
         """Arm the first timer, on the loop's thread; ``asked`` is the monotonic time at which it was asked for."""
-        if not self._dead:
-            self._origin = self._thread.loop.time() - (time.monotonic() - asked)
-            self._arm_next()
+        self._origin = self._thread.loop.time() - (time.monotonic() - asked)
+        self._arm_next()
 
     def _run(self) -> None:
         if self._dead or self._thread.closing:
@@ -117,8 +115,7 @@ class PeriodicAction(_Item):
         except BaseException:
             self._dead = True
             raise
-        if not self._dead:
-            self._arm_next()
+        self._arm_next()
 
     def _arm_next(self) -> None:
         loop = self._thread.loop

@@ -121,7 +121,6 @@ class Session(ObserverBase[_T], Generic[_T]):
         self._failed = True
         self.error = failure
         self._done.set()
-        self._subscription.dispose()
         if self._subscribing_on == threading.get_ident():
             # Nothing else stops a source that emits inside subscribe and never looks whether it was disposed.
             raise error

@@ -5,10 +5,10 @@ from __future__ import annotations
 import ssl
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, fields, replace
-from datetime import timedelta
 from typing import TYPE_CHECKING, Any, Literal
 from urllib.parse import urlsplit
 
+from rxstreams._durations import to_seconds
 from rxstreams.backoff import BackoffPolicy
 
 if TYPE_CHECKING:
@@ -70,15 +70,8 @@ class StreamConfig:
     def __post_init__(self) -> None:
         for name in _DURATIONS:
             value = getattr(self, name)
-            if isinstance(value, timedelta):
-                value = value.total_seconds()
-                object.__setattr__(self, name, value)
-            if value is None and name.startswith("ping_"):
-                continue
-            if not isinstance(value, (int, float)) or isinstance(value, bool):
-                raise TypeError(f"{name} must be seconds or a timedelta, got {value!r}")
-            if not 0 < value < float("inf"):
-                raise ValueError(f"{name} must be a positive number of seconds, got {value!r}")
+            if value is not None or not name.startswith("ping_"):
+                object.__setattr__(self, name, to_seconds(name, value, positive=True))
         _check_url("url", self.url, ("ws", "wss"))
         _check_url("rest_url", self.rest_url, ("http", "https"))
         if self.reconnect_attempts < -1:

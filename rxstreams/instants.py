@@ -6,9 +6,10 @@ candle must still fit.
 
 from __future__ import annotations
 
+import re
 from datetime import UTC, datetime, timedelta
 from functools import lru_cache
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, cast
 
 if TYPE_CHECKING:
     # What a time may be given as. Stored, it is always an int; the union would make every use of a stored field a cast.
@@ -69,19 +70,24 @@ def _from_datetime(value: datetime, name: str) -> int:
 def _from_numpy(value: object, name: str) -> int:
     import numpy as np
 
+    expected = f"{name} must be integer nanoseconds or a numpy datetime64, got {value!r}"
+    if isinstance(value, np.timedelta64):  # one of numpy's integers
+        raise TypeError(expected)
     if isinstance(value, np.integer):
-        return int(value)
+        return int(cast("np.int64", value))
     if not isinstance(value, np.datetime64):
-        raise TypeError(f"{name} must be integer nanoseconds or a numpy datetime64, got {value!r}")
-    if np.isnat(value):
+        raise TypeError(expected)
+    time = cast("np.datetime64[Any]", value)  # type: ignore[redundant-cast]  # for pyright it is of unknown type
+    if np.isnat(time):
         raise ValueError(f"{name} must be a time, got {value!r}")
-    unit, _ = np.datetime_data(value.dtype)
+    unit, _ = np.datetime_data(time.dtype)
     if unit in ("Y", "M", "W", "D", "h", "m", "s", "ms", "us"):
-        # numpy wraps around silently when the cast to nanoseconds overflows: check in seconds first.
-        seconds = int(value.astype("datetime64[s]").astype(np.int64))
-        if not EARLIEST <= seconds * SECOND < LATEST:
+        # A cast to a finer unit wraps around silently where it overflows, so compare in the value's own unit first.
+        earliest = np.datetime64(EARLIEST // SECOND, "s").astype(time.dtype)
+        latest = np.datetime64(LATEST // SECOND, "s").astype(time.dtype)
+        if not earliest <= time <= latest:
             raise ValueError(f"{name} must lie between 1900-01-01 and 2262-01-01 (UTC), got {value!r}")
-    return int(value.astype("datetime64[ns]").astype(np.int64))
+    return int(time.astype("datetime64[ns]").astype(np.int64))
 
 
 def to_datetime(nanoseconds: int) -> datetime:
@@ -101,8 +107,14 @@ def format_instant(nanoseconds: int) -> str:
     return f"{text}Z"
 
 
+_WHOLE_SECONDS = re.compile(r"[0-9]{4}-[0-9]{2}-[0-9]{2}[T ][0-9]{2}:[0-9]{2}:[0-9]{2}")
+
+
 @lru_cache(maxsize=4096)
 def _whole_seconds(text: str) -> int:
+    # fromisoformat also takes forms with an offset or a fraction of their own.
+    if not _WHOLE_SECONDS.fullmatch(text):
+        raise ValueError(f"expected a time such as 2025-11-10T17:23:53, got {text!r}")
     return (datetime.fromisoformat(text).replace(tzinfo=UTC) - _EPOCH) // timedelta(seconds=1)
 
 
@@ -110,7 +122,8 @@ def parse_iso(text: str) -> int:
     """Parse ``2025-11-10T17:23:53.971744512Z`` to integer nanoseconds, every digit kept.
 
     Raises:
-        ValueError: it is not an ISO 8601 time in UTC ("Z" or "+00:00"), or out of range.
+        ValueError: it is not an ISO 8601 time in UTC ("Z" or "+00:00") with seconds and at most nine digits after
+            them, or out of range.
     """
     if text.endswith("Z"):
         body = text[:-1]
@@ -138,12 +151,10 @@ def parse_decimal_seconds(text: str) -> int:
     Raises:
         ValueError: it is not a plain decimal number, or out of range.
     """
-    whole, _, fraction = text.partition(".")
-    if not whole.isdecimal() or not text.isascii() or (fraction and not fraction.isdecimal()):
+    whole, dot, fraction = text.partition(".")
+    if not whole.isdecimal() or not text.isascii() or (dot and not fraction.isdecimal()):
         raise ValueError(f"expected seconds since the epoch as a decimal number, got {text!r}")
-    if len(whole) > 10:
-        raise ValueError(f"a time must lie between 1900-01-01 and 2262-01-01 (UTC), got {text!r} seconds")
     nanoseconds = int(whole) * SECOND + int(fraction[:9].ljust(9, "0"))
     if not nanoseconds < LATEST:
-        raise ValueError(f"a time must lie between 1900-01-01 and 2262-01-01 (UTC), got {text!r} seconds")
+        raise ValueError(f"a time must lie between 1970-01-01 and 2262-01-01 (UTC), got {text!r} seconds")
     return nanoseconds

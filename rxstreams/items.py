@@ -9,13 +9,15 @@ from typing import TYPE_CHECKING
 import msgspec
 from msgspec.structs import force_setattr
 
-from rxstreams.instants import Instant, format_instant, to_datetime, to_nanoseconds
+from rxstreams._fields import to_bool, to_count, to_finite, to_text
+from rxstreams.instants import DAY, EARLIEST, LATEST, Instant, format_instant, to_datetime, to_nanoseconds
 from rxstreams.timeframe import Timeframe, TimeframeLike
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
 _INFINITY = float("inf")
+_EARLIEST_OPEN = EARLIEST - 366 * DAY
 
 
 class Side(enum.StrEnum):
@@ -23,16 +25,6 @@ class Side(enum.StrEnum):
 
     BUY = "buy"
     SELL = "sell"
-
-
-def _to_finite(name: str, value: object) -> float:
-    """Convert a price or a volume to a finite float, or say what is wrong with it."""
-    if isinstance(value, (str, bytes)):
-        raise TypeError(f"{name} must be a number, got {value!r}")
-    number = float(value)  # type: ignore[arg-type]  # float() itself refuses what is no number
-    if not -_INFINITY < number < _INFINITY:
-        raise ValueError(f"{name} must be a finite number, got {value!r}")
-    return number
 
 
 class PriceTick(msgspec.Struct, frozen=True, kw_only=True, gc=False):
@@ -71,20 +63,25 @@ class PriceTick(msgspec.Struct, frozen=True, kw_only=True, gc=False):
     since: int = 0
 
     def __post_init__(self) -> None:
-        # One chained comparison a field: the types that parsers send pass at once, everything else is looked at below.
-        if self.price.__class__ is not float or not -_INFINITY < self.price < _INFINITY:
-            force_setattr(self, "price", _to_finite("price", self.price))
-        if self.volume.__class__ is not float or not 0.0 <= self.volume < _INFINITY:
-            volume = _to_finite("volume", self.volume)
-            if volume < 0.0:
-                raise ValueError(f"volume must not be negative, got {volume!r}")
-            force_setattr(self, "volume", volume)
-        if self.timestamp.__class__ is not int or not 0 <= self.timestamp < 9_000_000_000_000_000_000:
-            force_setattr(self, "timestamp", to_nanoseconds(self.timestamp, "timestamp"))
+        # What parsers send passes here at once; whatever does not is looked at field by field.
+        if not (
+            self.price.__class__ is self.volume.__class__ is float
+            and self.timestamp.__class__
+            is self.received.__class__
+            is self.since.__class__
+            is self.span.__class__
+            is self.count.__class__
+            is int
+            and self.symbol.__class__ is self.exchange.__class__ is str
+            and -_INFINITY < self.price < _INFINITY
+            and 0.0 <= self.volume < _INFINITY
+            and EARLIEST <= self.timestamp < LATEST
+            and self.count >= 0
+            and self.symbol
+        ):
+            _normalize_tick(self)
         if self.side is not None and self.side.__class__ is not Side:
-            force_setattr(self, "side", Side(self.side))
-        if self.symbol.__class__ is not str:
-            raise TypeError(f"symbol must be a string, got {self.symbol!r}")
+            force_setattr(self, "side", _to_side(self.side))
 
     @property
     def time(self) -> datetime:
@@ -138,18 +135,39 @@ class OHLCCandle(msgspec.Struct, frozen=True, kw_only=True, gc=False):
     since: int = 0
 
     def __post_init__(self) -> None:
-        if self.timeframe.__class__ is not Timeframe:
-            force_setattr(self, "timeframe", Timeframe(self.timeframe))
-        if self.open_time.__class__ is not int:
-            force_setattr(self, "open_time", to_nanoseconds(self.open_time, "open_time"))
+        if (
+            not (
+                self.open.__class__
+                is self.high.__class__
+                is self.low.__class__
+                is self.close.__class__
+                is self.volume.__class__
+                is self.quote_volume.__class__
+                is self.buy_volume.__class__
+                is float
+                and self.open_time.__class__
+                is self.trades.__class__
+                is self.revision.__class__
+                is self.span.__class__
+                is self.since.__class__
+                is int
+                and self.symbol.__class__ is self.exchange.__class__ is str
+                and -_INFINITY < self.quote_volume < _INFINITY
+                and 0.0 <= self.volume < _INFINITY
+                and 0.0 <= self.buy_volume < _INFINITY
+                and _EARLIEST_OPEN <= self.open_time < LATEST
+                and self.symbol
+                and self.closed.__class__ is self.complete.__class__ is bool
+            )
+            or self.timeframe.__class__ is not Timeframe
+        ):
+            _normalize_candle(self)
         # NaN fails every comparison, so this one line refuses it too.
         if not -_INFINITY < self.low <= self.open <= self.high < _INFINITY or not self.low <= self.close <= self.high:
             raise ValueError(
                 "a candle needs finite prices with low <= open, close <= high, got "
                 f"open={self.open!r} high={self.high!r} low={self.low!r} close={self.close!r}"
             )
-        if not 0.0 <= self.volume < _INFINITY:
-            raise ValueError(f"volume must be finite and not negative, got {self.volume!r}")
 
     @property
     def close_time(self) -> int:
@@ -168,6 +186,45 @@ class OHLCCandle(msgspec.Struct, frozen=True, kw_only=True, gc=False):
 
     def __repr__(self) -> str:
         return _format(self, {"open_time", "since"})
+
+
+def _normalize_tick(tick: PriceTick) -> None:
+    put = force_setattr
+    put(tick, "symbol", to_text("symbol", tick.symbol, may_be_empty=False))
+    put(tick, "exchange", to_text("exchange", tick.exchange))
+    put(tick, "price", to_finite("price", tick.price))
+    put(tick, "volume", to_finite("volume", tick.volume, may_be_negative=False))
+    put(tick, "timestamp", to_nanoseconds(tick.timestamp, "timestamp"))
+    for name in ("received", "since"):
+        put(tick, name, to_nanoseconds(getattr(tick, name), name))
+    for name in ("span", "count"):
+        put(tick, name, to_count(name, getattr(tick, name)))
+
+
+def _normalize_candle(candle: OHLCCandle) -> None:
+    put = force_setattr
+    put(candle, "symbol", to_text("symbol", candle.symbol, may_be_empty=False))
+    put(candle, "exchange", to_text("exchange", candle.exchange))
+    put(candle, "timeframe", Timeframe(candle.timeframe))
+    # A candle that opens before the first instant may hold it.
+    if not (candle.open_time.__class__ is int and _EARLIEST_OPEN <= candle.open_time < EARLIEST):
+        put(candle, "open_time", to_nanoseconds(candle.open_time, "open_time"))
+    for name in ("open", "high", "low", "close", "quote_volume"):
+        put(candle, name, to_finite(name, getattr(candle, name)))
+    for name in ("volume", "buy_volume"):
+        put(candle, name, to_finite(name, getattr(candle, name), may_be_negative=False))
+    for name in ("trades", "revision", "span"):
+        put(candle, name, to_count(name, getattr(candle, name)))
+    put(candle, "since", to_nanoseconds(candle.since, "since"))
+    for name in ("closed", "complete"):
+        put(candle, name, to_bool(name, getattr(candle, name)))
+
+
+def _to_side(value: object) -> Side:
+    try:
+        return Side(value)  # type: ignore[arg-type]  # it says itself whether it is one
+    except ValueError as error:
+        raise ValueError(f"side must be 'buy', 'sell' or None, got {value!r}") from error
 
 
 def _format(item: msgspec.Struct, instants: set[str]) -> str:

@@ -144,7 +144,7 @@ class EventLoopThreadScheduler(PeriodicScheduler, DisposableBase):
             return self.schedule(action, state)
         thread = self._living_thread()
         item = SingleAction(self, thread, action, state)
-        self._hand_over(thread, item.start, seconds, time.monotonic())
+        self._start(thread, item.start, seconds, time.monotonic())
         return item
 
     def schedule_absolute(
@@ -193,7 +193,7 @@ class EventLoopThreadScheduler(PeriodicScheduler, DisposableBase):
         seconds = _checked_seconds("period", self.to_seconds(period))
         thread = self._living_thread()
         item = PeriodicAction(thread, action, state, seconds)
-        self._hand_over(thread, item.start, time.monotonic())
+        self._start(thread, item.start, time.monotonic())
         return item
 
     def spawn(self, coro_fn: Callable[[], Coroutine[Any, Any, None]]) -> DisposableBase:
@@ -268,6 +268,13 @@ class EventLoopThreadScheduler(PeriodicScheduler, DisposableBase):
     def _hand_over(self, thread: LoopThread, function: Callable[..., object], *args: object) -> None:
         if not thread.post(function, *args):
             raise self._disposed_error()
+
+    def _start(self, thread: LoopThread, start: Callable[..., None], *args: float) -> None:
+        """Arm a timer: on the loop's thread at once, elsewhere by a message to it."""
+        if thread.on_thread and not thread.closing:
+            start(*args)
+        else:
+            self._hand_over(thread, start, *args)
 
     def _disposed_error(self) -> DisposedException:
         return DisposedException(f"the scheduler {self.name!r} was disposed: it runs nothing any more")

@@ -86,8 +86,8 @@ def audit(
         for timeframe in timeframes
         for report in _compare(symbol, timeframe, published, arrived, candles, fill, opens)
     ]
-    written = {_trade_key(tick) for of_connection in sent for tick in of_connection}
-    lost = [tick for tick in published if _trade_key(tick) not in written]
+    written = {trade_key(tick) for of_connection in sent for tick in of_connection}
+    lost = [tick for tick in published if trade_key(tick) not in written]
     touched = _touched(lost, timeframes, last)
     complete = sum(candle.complete for candle in last.values())
     return Audit(
@@ -118,7 +118,8 @@ def name_candle(candle: OHLCCandle) -> str:
     return f"{candle.symbol} {candle.timeframe} {format_instant(candle.open_time)}"
 
 
-def _trade_key(tick: PriceTick) -> TradeKey:
+def trade_key(tick: PriceTick) -> TradeKey:
+    """Return which trade it is."""
     return tick.symbol, tick.trade_id
 
 
@@ -128,17 +129,17 @@ def _candle_key(candle: OHLCCandle) -> _CandleKey:
 
 def _differences_of_trades(sent: Sequence[Sequence[PriceTick]], arrived: Sequence[PriceTick]) -> Iterator[str]:
     """Each line's trades have to arrive once, all of them, in their order; nothing else may."""
-    counts = Counter(map(_trade_key, arrived))
+    counts = Counter(map(trade_key, arrived))
     known: set[TradeKey] = set()
     for number, of_connection in enumerate(sent):
-        keys = [_trade_key(tick) for tick in of_connection]
+        keys = [trade_key(tick) for tick in of_connection]
         own = set(keys)
         known |= own
         missing = [key for key in keys if key not in counts]
         if missing:
             yield f"connection {number}: {_name(missing)} was written to the socket and never arrived"
         expected = [key for key in keys if key in counts]
-        found = list(dict.fromkeys(key for tick in arrived if (key := _trade_key(tick)) in own))
+        found = list(dict.fromkeys(key for tick in arrived if (key := trade_key(tick)) in own))
         if found != expected:
             wrong = next(key for key, right in zip(found, expected, strict=False) if key != right)
             yield f"connection {number}: the order was not kept, from {_name([wrong])} on"

@@ -7,15 +7,18 @@ import time
 from collections import Counter, deque
 from collections.abc import Callable, Iterable
 from decimal import Decimal
-from typing import NamedTuple
+from typing import NamedTuple, TypeAlias
 
 from rxstreams.items import OHLCCandle, PriceTick
 from rxstreams.states import StreamEvent, StreamState
 from rxstreams.timeframe import Timeframe
 
-_MARKS = 16
+COMPLETE, INCOMPLETE, FORMING, NOTHING = "cif "
+
+_HISTORY = 16
 _NOTES = 100
 _MOST_DECIMALS = 10
+_Key: TypeAlias = tuple[str, Timeframe]
 
 
 class Note(NamedTuple):
@@ -26,25 +29,19 @@ class Note(NamedTuple):
     bad: bool = False
 
 
-class Mark(NamedTuple):
-    """A closed candle in short."""
-
-    open_time: int
-    complete: bool
-
-
 class Row(NamedTuple):
     """What is known of a symbol in a timeframe.
 
-    ``candle``: the newest, None: none yet. ``marks``: the last closed ones, oldest first. ``decimals``: of its prices.
-    ``state``: of its line, "refused", or "" where the line is not known. ``losses``: broken connections.
-    ``lag``: seconds from the newest trade's stamp to its receipt, None: no trade yet.
+    ``candle``: the newest, None: none yet. ``history``: a character for each of the last intervals, oldest first, the
+    same intervals for all symbols: COMPLETE, INCOMPLETE, FORMING or NOTHING. ``decimals``: of its prices. ``state``: of
+    its line, "refused", or "" where the line is not known. ``losses``: of its connection. ``lag``: seconds from the
+    newest trade's stamp to its receipt, None: no trade yet.
     """
 
     symbol: str
     timeframe: Timeframe
     candle: OHLCCandle | None
-    marks: tuple[Mark, ...]
+    history: str
     decimals: int
     state: str
     losses: int
@@ -89,10 +86,10 @@ class Board:
         self._on_closed = on_closed
         self._on_note = on_note
         self._lock = threading.Lock()
-        self._candles: dict[tuple[str, Timeframe], OHLCCandle | None] = {
+        self._candles: dict[_Key, OHLCCandle | None] = {
             (symbol, timeframe): None for symbol in symbols for timeframe in timeframes
         }
-        self._marks: dict[tuple[str, Timeframe], list[Mark]] = {key: [] for key in self._candles}
+        self._marks: dict[_Key, dict[int, str]] = {key: {} for key in self._candles}
         self._decimals: dict[str, int] = dict.fromkeys((symbol for symbol, _ in self._candles), 0)
         self._lags: dict[str, int] = {}
         self._states: dict[int, StreamState] = {}
@@ -121,21 +118,21 @@ class Board:
                 self._candles[key] = candle
             if candle.closed:
                 self._mark(self._marks[key], candle)
+            else:
+                self._marks[key].setdefault(candle.open_time, FORMING)
         if candle.closed and self._on_closed is not None:
             self._on_closed(candle)
 
-    def _mark(self, marks: list[Mark], candle: OHLCCandle) -> None:
+    def _mark(self, marks: dict[int, str], candle: OHLCCandle) -> None:
+        before = marks.get(candle.open_time)
+        marks[candle.open_time] = COMPLETE if candle.complete else INCOMPLETE
         if candle.revision == 0:
             self._closed += 1
-            self._complete += candle.complete
-        for place, mark in enumerate(marks):
-            if mark.open_time == candle.open_time:
-                self._complete += candle.complete - mark.complete
-                marks[place] = Mark(candle.open_time, candle.complete)
-                return
-        marks.append(Mark(candle.open_time, candle.complete))
-        marks.sort()
-        del marks[:-_MARKS]
+        # Of a correction that is older than what is remembered nobody knows what it said before.
+        if candle.revision == 0 or before is not None:
+            self._complete += candle.complete - (before == COMPLETE)
+        if len(marks) > _HISTORY:
+            del marks[min(marks)]
 
     def on_event(self, event: StreamEvent) -> None:
         """Take an event of the feed. What the library logs as a warning too comes by ``note``."""
@@ -172,13 +169,14 @@ class Board:
             for (symbol, _), candle in self._candles.items():
                 if candle is not None:
                     self._decimals[symbol] = max(self._decimals[symbol], decimals_of(candle))
+            slots = {timeframe: self._slots(timeframe) for _, timeframe in self._candles}
             return View(
                 rows=[
                     Row(
                         symbol=symbol,
                         timeframe=timeframe,
                         candle=candle,
-                        marks=tuple(self._marks[symbol, timeframe]),
+                        history="".join(self._marks[symbol, timeframe].get(slot, NOTHING) for slot in slots[timeframe]),
                         decimals=self._decimals[symbol],
                         state=self._state_of(symbol),
                         losses=self._losses[symbol],
@@ -193,6 +191,11 @@ class Board:
                 complete=self._complete,
                 losses=self._all_losses,
             )
+
+    def _slots(self, timeframe: Timeframe) -> list[int]:
+        """Return the open times of the last intervals that any symbol has a candle of."""
+        of_timeframe = [marks for (_, length), marks in self._marks.items() if length == timeframe]
+        return sorted({open_time for marks in of_timeframe for open_time in marks})[-_HISTORY:]
 
     def _state_of(self, symbol: str) -> str:
         if symbol in self._refused:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Any
 
 import click
 from rich.console import Console
@@ -11,7 +10,8 @@ from rich.console import Console
 from rxstreams._cli.demo import DEFAULT_SEED, run_demo
 from rxstreams._cli.venues import print_venues
 from rxstreams._cli.watch import advise, run_watch
-from rxstreams.errors import StreamError, UnknownSymbol, UnknownVenue
+from rxstreams.errors import ObserverError, StreamError, UnknownSymbol, UnknownVenue
+from rxstreams.sources import venue as find_venue
 from rxstreams.timeframe import Timeframe
 
 _EXIT_CODES = """
@@ -23,15 +23,12 @@ Exit codes:
 """
 
 
-class _TimeframeType(click.ParamType):
-    name = "timeframe"
-
-    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> Timeframe:
-        """Return the timeframe of a text; a bare number means minutes."""
-        try:
-            return Timeframe(float(value) if isinstance(value, str) and value.isdecimal() else value)
-        except ValueError as error:
-            self.fail(str(error), param, ctx)
+def _to_timeframes(_: click.Context, param: click.Parameter, values: tuple[str, ...]) -> list[Timeframe]:
+    """Return the timeframes of texts; a bare number means minutes."""
+    try:
+        return [Timeframe(int(value) if value.isdecimal() else value) for value in values]
+    except ValueError as error:
+        raise click.BadParameter(str(error), param=param) from error
 
 
 @click.group(
@@ -86,7 +83,9 @@ def demo(seed: int, seconds: float, plain: bool, svg: Path | None) -> None:
     """
     try:
         code = run_demo(seed=seed, seconds=seconds, plain=plain, svg=svg)
-    except StreamError as error:
+    except ObserverError:
+        raise  # a bug of ours: its traceback is wanted
+    except (StreamError, TimeoutError) as error:
         raise click.ClickException(advise(error)) from error
     raise SystemExit(code)
 
@@ -98,8 +97,9 @@ def demo(seed: int, seconds: float, plain: bool, svg: Path | None) -> None:
     "-t",
     "--timeframe",
     "timeframes",
-    type=_TimeframeType(),
+    metavar="TIMEFRAME",
     multiple=True,
+    callback=_to_timeframes,
     default=("1m", "5m"),
     show_default=True,
     help="30s, 5m, 1h, 1d, 1w, 1M, or minutes; once for each.",
@@ -107,11 +107,11 @@ def demo(seed: int, seconds: float, plain: bool, svg: Path | None) -> None:
 @click.option("--seconds", type=click.FloatRange(min=0, min_open=True), help="End after so long; else with Ctrl-C.")
 @click.option("--plain", is_flag=True, help="Lines instead of the live table; always so where there is no terminal.")
 @click.option("--url", default="", help="Another WebSocket that speaks as the venue does: a test exchange, a relay.")
-@click.option("--rest-url", default="", help="Another base of its REST API, for what is fetched.")
+@click.option("--rest-url", default="", hidden=True, help="Another base of its REST API, where gaps are fetched.")
 def watch(
     venue: str,
     symbols: tuple[str, ...],
-    timeframes: tuple[Timeframe, ...],
+    timeframes: list[Timeframe],
     seconds: float | None,
     plain: bool,
     url: str,
@@ -128,21 +128,17 @@ def watch(
       rxstreams watch kraken BTC/USD -t 30s --plain | grep INCOMPLETE
     """
     try:
-        run_watch(
-            venue_name=venue,
-            symbols=symbols,
-            timeframes=timeframes,
-            seconds=seconds,
-            plain=plain,
-            url=url,
-            rest_url=rest_url,
-        )
+        feed = find_venue(venue).trades(symbols, url=url, rest_url=rest_url)
     except UnknownVenue as error:
         raise click.BadParameter(str(error), param_hint="VENUE") from error
     except UnknownSymbol as error:
         raise click.BadParameter(str(error), param_hint="SYMBOL") from error
     except ValueError as error:
         raise click.UsageError(str(error)) from error
+    try:
+        run_watch(feed, timeframes, seconds=seconds, plain=plain)
+    except ObserverError:
+        raise  # as above
     except StreamError as error:
         raise click.ClickException(advise(error)) from error
 

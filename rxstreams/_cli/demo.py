@@ -12,7 +12,7 @@ from reactivex import operators as ops
 from rich.console import Console
 from rich.live import Live
 
-from rxstreams._cli.audit import Audit, audit
+from rxstreams._cli.audit import Audit, audit, trade_key
 from rxstreams._cli.board import Board
 from rxstreams._cli.dashboard import Dashboard
 from rxstreams._cli.display import Lines, is_live, warnings_on
@@ -113,6 +113,7 @@ def run_demo(*, seed: int, seconds: float, plain: bool, svg: Path | None = None)
     Raises:
         OSError: nobody reads the lines any more, or the picture can't be written.
         StreamError: the feed failed.
+        TimeoutError: it took far longer than it should.
     """
     live = is_live(plain)
     console = Console(highlight=False, soft_wrap=not live)
@@ -120,14 +121,12 @@ def run_demo(*, seed: int, seconds: float, plain: bool, svg: Path | None = None)
     outcome = Outcome()
     with make_exchange(seed, seconds) as exchange, ExitStack() as stack:
         begin = exchange.time
-        board = Board(
-            RATES, TIMEFRAMES, clock=lambda: exchange.time, on_closed=lines.on_closed, on_note=lines.on_note
-        )
+        board = Board(RATES, TIMEFRAMES, clock=lambda: exchange.time, on_closed=lines.on_closed, on_note=lines.on_note)
         dashboard = Dashboard(
             board,
             header=lambda view: demo_header(view, (exchange.time - begin) / 1e9, _DURATION),
             title="rxstreams demo",
-            show_lag=False,
+            lag=False,
         )
         picture = Picture(dashboard) if svg else None
         lines.write(_introduction(seconds))
@@ -136,24 +135,27 @@ def run_demo(*, seed: int, seconds: float, plain: bool, svg: Path | None = None)
         stack.enter_context(feed.events.subscribe(board.on_event))
         if live:
             stack.enter_context(Live(get_renderable=lambda: dashboard, console=console, refresh_per_second=10))
-        finished = False
+        interrupted = False
         try:
             outcome.subscribe_to(feed, board)
-            finished = _wait(exchange, outcome, _PATIENCE + 3 * seconds, picture)
+            _wait(exchange, outcome, _PATIENCE + 3 * seconds, picture)
         except KeyboardInterrupt:
-            lines.write("Interrupted; what there was until now is compared.")
+            interrupted = True
         finally:
+            stopped = exchange.time
             feed.stop()  # gracefully: what was written to a socket still arrives
-        result = _audit(exchange, outcome)
+        result = _audit(exchange, outcome, stopped)
     if lines.broken is not None:
         raise lines.broken
     if outcome.error is not None:
         raise outcome.error
+    if interrupted:
+        console.print("Interrupted; what there was until now is compared.", style="yellow")
     for text, style in describe(result, ascii_only=console.options.ascii_only):
         console.print(text, style=style)
     if picture is not None and svg is not None:
         picture.write(svg, describe(result))
-    if finished and not result.complete:
+    if not (result.complete or interrupted):
         console.print("No candle was complete, so nothing was proven.", style="bold red")
         return 1
     return 1 if result.differences else 0
@@ -171,27 +173,33 @@ def _clock(seconds: int) -> str:
     return f"{seconds // 60:02d}:{seconds % 60:02d}"
 
 
-def _wait(exchange: FakeExchange, outcome: Outcome, patience: float, picture: Picture | None) -> bool:
-    """Wait until everything was played, or nobody listens any more; return whether it was."""
+def _wait(exchange: FakeExchange, outcome: Outcome, patience: float, picture: Picture | None) -> None:
+    """Wait until everything was played, or the chain has failed.
+
+    Raises:
+        TimeoutError: it takes far longer than it should.
+    """
     deadline = time.monotonic() + patience
-    while outcome.error is None:
+    while outcome.error is None and time.monotonic() < deadline:
         try:
             exchange.wait_finished(0.1)
         except TimeoutError:
-            if time.monotonic() > deadline:
-                raise
+            if picture is not None:
+                picture.take()
         else:
-            return True
-        if picture is not None:
-            picture.take()
-    return False
+            return
+    if outcome.error is None:
+        raise TimeoutError(f"the exchange did not come to its end within {patience:g} s; is this machine very busy?")
 
 
-def _audit(exchange: FakeExchange, outcome: Outcome) -> Audit:
+def _audit(exchange: FakeExchange, outcome: Outcome, stopped: int) -> Audit:
+    """Compare; what was published after the feed was stopped (ns) counts only where it was sent all the same."""
+    sent = [exchange.sent(record.number) for record in exchange.connections]
+    written = {trade_key(tick) for of_connection in sent for tick in of_connection}
     venue = kraken.FEEDS.venue
     return audit(
-        published=exchange.trades,
-        sent=[exchange.sent(record.number) for record in exchange.connections],
+        published=[tick for tick, at in exchange.published if at <= stopped or trade_key(tick) in written],
+        sent=sent,
         arrived=outcome.arrived,
         candles=outcome.closed,
         timeframes=TIMEFRAMES,

@@ -6,13 +6,13 @@ import logging
 import os
 import sys
 import threading
-from collections.abc import Iterator
+from collections.abc import Generator
 from contextlib import contextmanager
 
 import click
 
 from rxstreams._cli.board import Board, Note, decimals_of
-from rxstreams._cli.dashboard import format_open_time, format_volume
+from rxstreams._cli.columns import format_open_time, format_volume
 from rxstreams.instants import to_datetime
 from rxstreams.items import OHLCCandle
 
@@ -93,7 +93,7 @@ class _ToBoard(logging.Handler):
 
 
 @contextmanager
-def warnings_on(board: Board) -> Iterator[None]:
+def warnings_on(board: Board) -> Generator[None]:
     """Let what the library logs as a warning, or worse, go to the board and nowhere else."""
     logger = logging.getLogger("rxstreams")
     handler = _ToBoard(board)

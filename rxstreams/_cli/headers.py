@@ -10,8 +10,8 @@ from rich.table import Table
 from rich.text import Text
 
 from rxstreams._cli.board import View
-from rxstreams._cli.dashboard import STATE_STYLES, format_lag
-from rxstreams.states import StreamState, StreamStats
+from rxstreams._cli.columns import format_count, format_lag, format_state
+from rxstreams.states import StreamStats
 
 _MOST_LINES = 4
 
@@ -19,11 +19,13 @@ _MOST_LINES = 4
 def demo_header(view: View, passed: float, duration: float) -> RenderableType:
     """Return the header of the demo: seconds of the exchange's time that have passed, of how many, and the lines."""
     done = min(passed, duration)
-    grid = Table.grid(padding=(0, 2))
+    grid = Table.grid(padding=(0, 2), expand=True)
+    for ratio in (None, 1, None, None):
+        grid.add_column(ratio=ratio, no_wrap=True)
     grid.add_row(
-        Text(f"exchange time {_clock(done)} of {_clock(duration)}"),
-        ProgressBar(total=duration, completed=done, width=24),
-        Text(f"{view.trades:,} trades"),
+        Text(f"{_clock(done)} of {_clock(duration)}"),
+        ProgressBar(total=duration, completed=done),
+        Text(format_count(view.trades, "trade")),
         _lines(view),
     )
     return grid
@@ -34,13 +36,13 @@ def watch_header(view: View, stats: StreamStats) -> RenderableType:
     reconnects = sum(stats.reconnects.values())
     parts = [
         _lines(view),
-        Text(f"{view.trades:,} trades"),
-        Text(f"{reconnects:,} reconnects", "red" if reconnects else ""),
+        Text(format_count(view.trades, "trade")),
+        Text(format_count(reconnects, "reconnect"), "red" if reconnects else ""),
     ]
     if view.trades:
-        parts.append(Text(f"lag {format_lag(stats.lag_p50)}, worst 1% {format_lag(stats.lag_p99)}"))
+        parts.append(Text(f"lag {format_lag(stats.lag_p50)}, in the worst 1% {format_lag(stats.lag_p99)}"))
     if stats.parse_errors:
-        parts.append(Text(f"{stats.parse_errors:,} bad messages", "yellow"))
+        parts.append(Text(format_count(stats.parse_errors, "bad message"), "yellow"))
     return Text("   ").join(parts)
 
 
@@ -48,13 +50,10 @@ def _lines(view: View) -> Text:
     if not view.lines:
         return Text("connecting", "cyan")
     if len(view.lines) <= _MOST_LINES:
-        return Text("   ").join(Text.assemble(f"line {line} ", _state(state)) for line, state in view.lines.items())
-    counts = Counter(view.lines.values())
-    return Text(", ").join(Text.assemble(f"{count} lines ", _state(state)) for state, count in counts.most_common())
-
-
-def _state(state: StreamState) -> tuple[str, str]:
-    return state.value.replace("_", " "), STATE_STYLES.get(state.value, "cyan")
+        each = [Text.assemble(f"line {line} ", format_state(state)) for line, state in view.lines.items()]
+        return Text("   ").join(each)
+    counts = Counter(view.lines.values()).most_common()
+    return Text(", ").join(Text.assemble(f"{count} lines ", format_state(state)) for state, count in counts)
 
 
 def _clock(seconds: float) -> str:

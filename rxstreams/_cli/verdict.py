@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 from rxstreams._cli.audit import Audit, Touched
-from rxstreams._cli.dashboard import format_open_time
+from rxstreams._cli.columns import format_count, format_open_time
 
 _MOST_TOUCHED = 12
 _MOST_DIFFERENCES = 12
@@ -14,11 +14,8 @@ _MOST_DIFFERENCES = 12
 def describe(result: Audit, *, ascii_only: bool = False) -> Iterator[tuple[str, str]]:
     """Yield the lines of the verdict, each with its rich style; "" is none."""
     yield "Compared with what the exchange knows", "bold"
-    yield (
-        f"  trades   {result.published:,} published, {result.sent:,} written to the sockets, {result.arrived:,} arrived",
-        "",
-    )
-    yield f"           {result.lost:,} lost while a line was down", ""
+    yield f"  trades   {result.published:,} published, {result.sent:,} sent, {result.arrived:,} arrived", ""
+    yield f"           {result.lost:,} lost while a line was down or silent", ""
     yield (
         f"  candles  {result.closed:,} closed: {result.complete:,} complete, {result.incomplete:,} incomplete; "
         f"{result.revisions:,} revised",
@@ -28,19 +25,19 @@ def describe(result: Audit, *, ascii_only: bool = False) -> Iterator[tuple[str, 
     if result.untouched:
         yield f"           {result.untouched:,} incomplete lost nothing, which a feed can't know", ""
     if result.touched:
-        yield f"Lost trades belong to {len(result.touched):,} candles", "bold"
+        yield f"The lost trades belong to {format_count(len(result.touched), 'candle')}", "bold"
         yield from _list([_describe_touched(each) for each in result.touched], _MOST_TOUCHED, ascii_only)
     if result.differences:
-        yield f"{len(result.differences):,} DIFFERENCES, none of which may be", "bold red"
+        yield f"{format_count(len(result.differences), 'difference')}, none of which may be", "bold red"
         yield from ((line, "red") for line, _ in _list(list(result.differences), _MOST_DIFFERENCES, ascii_only))
         return
     if result.complete:
         yield "No trade was lost on a living line, none came twice, all in order.", "green"
-        yield "Every candle that says complete is the true one; every candle that lost a trade says so.", "bold green"
+        yield "Every candle that says complete is the true one; none that lost a trade says so.", "bold green"
 
 
 def _describe_touched(touched: Touched) -> str:
-    trades = f"{touched.lost:,} trade{'s' if touched.lost != 1 else ''} lost"
+    trades = f"{format_count(touched.lost, 'trade')} lost"
     if touched.sent is None:
         verdict = "did not close"
     elif touched.sent.complete:

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
 from contextlib import ExitStack
-from typing import Any
 
 import click
 from reactivex import operators as ops
@@ -12,6 +11,7 @@ from rich.console import Console
 from rich.live import Live
 
 from rxstreams._cli.board import Board
+from rxstreams._cli.columns import format_count
 from rxstreams._cli.dashboard import Dashboard
 from rxstreams._cli.display import Lines, is_live, warnings_on
 from rxstreams._cli.headers import watch_header
@@ -26,8 +26,9 @@ from rxstreams.errors import (
     StreamError,
     SubscriptionError,
 )
+from rxstreams.items import PriceTick
 from rxstreams.operators import resample
-from rxstreams.sources import venue
+from rxstreams.sources import Stream, venue
 from rxstreams.timeframe import Timeframe
 
 _SECOND, _MINUTE = Timeframe("1s"), Timeframe("1m")
@@ -50,42 +51,28 @@ def choose_base(timeframes: Sequence[Timeframe]) -> Timeframe:
     return _SECOND
 
 
-def run_watch(
-    *,
-    venue_name: str,
-    symbols: Sequence[str],
-    timeframes: Iterable[Timeframe],
-    seconds: float | None,
-    plain: bool,
-    **options: Any,
-) -> None:
+def run_watch(feed: Stream[PriceTick], timeframes: Iterable[Timeframe], *, seconds: float | None, plain: bool) -> None:
     """Show live candles until Ctrl-C, or for so many seconds.
 
     Args:
-        venue_name: where from.
-        symbols: ``BASE/QUOTE``.
+        feed: trades.
         timeframes: to show.
         seconds: None: until Ctrl-C.
         plain: lines even where there is a terminal.
-        options: of the feed.
 
     Raises:
-        UnknownVenue, UnknownSymbol, ValueError: the arguments are wrong.
         StreamError: the feed failed for good.
         OSError: nobody reads the lines any more.
     """
-    feeds = venue(venue_name)
-    feed = feeds.trades(symbols, **options)
+    name = feed.venue.name
     shown = sorted(set(timeframes))
     live = is_live(plain)
     lines = Lines(on=not live)
     board = Board(feed.symbols, shown, on_closed=lines.on_closed, on_note=lines.on_note)
-    dashboard = Dashboard(
-        board, header=lambda view: watch_header(view, feed.stats), title=f"rxstreams watch {venue_name}"
-    )
+    dashboard = Dashboard(board, header=lambda view: watch_header(view, feed.stats), title=f"rxstreams watch {name}")
     chain = feed.pipe(
         ops.do_action(board.on_tick),
-        feeds.to_ohlc(choose_base(shown), emit="updates"),
+        venue(name).to_ohlc(choose_base(shown), emit="updates"),
         resample(*shown, emit="updates"),
     )
     with ExitStack() as stack:
@@ -105,10 +92,8 @@ def run_watch(
                 raise lines.broken from None
             raise
     view, reconnects = board.view(), sum(feed.stats.reconnects.values())
-    click.echo(
-        f"{view.trades:,} trades; {view.closed:,} candles closed, {view.complete:,} of them complete; "
-        f"{reconnects:,} reconnects"
-    )
+    trades, candles = format_count(view.trades, "trade"), format_count(view.closed, "candle")
+    click.echo(f"{trades}; {candles} closed, {view.complete:,} complete; {format_count(reconnects, 'reconnect')}")
 
 
 def advise(error: BaseException) -> str:

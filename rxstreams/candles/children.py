@@ -30,26 +30,42 @@ def _is_flawless(child: OHLCCandle) -> bool:
 
 
 class _Sum:
-    """Children added up, from the oldest to the newest."""
+    """Children added up, from the oldest to the newest.
 
-    __slots__ = ("buy_volume", "close", "flawless", "high", "low", "open", "quote_volume", "trades", "volume")
+    Those without a trade only repeat an older price: where others have trades, open, high and low are theirs.
+    """
+
+    __slots__ = ("flawless", "numbers", "trades")
 
     def __init__(self, numbers: Sequence[float], trades: int, flawless: bool) -> None:
-        self.open, self.high, self.low, self.close, self.volume, self.quote_volume, self.buy_volume = numbers
+        self.numbers = numbers
         self.trades = trades
         self.flawless = flawless
 
-    def add(self, numbers: Sequence[float], trades: int, flawless: bool) -> None:
-        _, high, low, self.close, volume, quote_volume, buy_volume = numbers
-        if high > self.high:
-            self.high = high
-        if low < self.low:
-            self.low = low
-        self.volume += volume
-        self.quote_volume += quote_volume
-        self.buy_volume += buy_volume
-        self.trades += trades
-        self.flawless = self.flawless and flawless
+    def plus(self, numbers: Sequence[float], trades: int, flawless: bool) -> _Sum:
+        """Return the sum with one more child, the newest."""
+        opens, high, low, _, volume, quote_volume, buy_volume = self.numbers
+        child_open, child_high, child_low, close, child_volume, child_quote_volume, child_buy_volume = numbers
+        has_trades = self.trades > 0 or volume > 0.0
+        child_has_trades = trades > 0 or child_volume > 0.0
+        if has_trades == child_has_trades:
+            high = max(high, child_high)
+            low = min(low, child_low)
+        elif child_has_trades:
+            opens, high, low = child_open, child_high, child_low
+        return _Sum(
+            (
+                opens,
+                high,
+                low,
+                close,
+                volume + child_volume,
+                quote_volume + child_quote_volume,
+                buy_volume + child_buy_volume,
+            ),
+            self.trades + trades,
+            self.flawless and flawless,
+        )
 
 
 class Parent:
@@ -104,10 +120,7 @@ class Parent:
         else:
             self.newest = child
             self._insert(len(self._times), newest)
-            if self._older is None:
-                self._older = _Sum(_numbers(newest), newest.trades, _is_flawless(newest))
-            else:
-                self._older.add(_numbers(newest), newest.trades, _is_flawless(newest))
+            self._older = self._with(newest)
 
     def _put_older(self, child: OHLCCandle) -> None:
         index = bisect_left(self._times, child.open_time)
@@ -117,13 +130,11 @@ class Parent:
             self._flawless[index] = _is_flawless(child)
         else:
             self._insert(index, child)
-        older = None
+        older: _Sum | None = None
         for i, trades in enumerate(self._trades):
             row = self._numbers[i * _WIDTH : (i + 1) * _WIDTH]
-            if older is None:
-                older = _Sum(row, trades, bool(self._flawless[i]))
-            else:
-                older.add(row, trades, bool(self._flawless[i]))
+            flawless = bool(self._flawless[i])
+            older = _Sum(row, trades, flawless) if older is None else older.plus(row, trades, flawless)
         self._older = older
 
     def _insert(self, index: int, child: OHLCCandle) -> None:
@@ -132,6 +143,10 @@ class Parent:
         self._trades.insert(index, child.trades)
         self._flawless.insert(index, _is_flawless(child))
 
+    def _with(self, newest: OHLCCandle) -> _Sum:
+        numbers, trades, flawless = _numbers(newest), newest.trades, _is_flawless(newest)
+        return _Sum(numbers, trades, flawless) if self._older is None else self._older.plus(numbers, trades, flawless)
+
     def to_candle(self, timeframe: Timeframe) -> OHLCCandle:
         """Return the candle as it is now.
 
@@ -139,34 +154,20 @@ class Parent:
         newest reaches back to its start.
         """
         newest = self.newest
-        total = _Sum(_numbers(newest), newest.trades, _is_flawless(newest))
-        if self._older is not None:
-            older, last = self._older, total
-            total = _Sum(
-                (
-                    older.open,
-                    max(older.high, last.high),
-                    min(older.low, last.low),
-                    last.close,
-                    older.volume + last.volume,
-                    older.quote_volume + last.quote_volume,
-                    older.buy_volume + last.buy_volume,
-                ),
-                older.trades + last.trades,
-                older.flawless and last.flawless,
-            )
+        total = self._with(newest)
+        opens, high, low, close, volume, quote_volume, buy_volume = total.numbers
         return OHLCCandle(
             symbol=newest.symbol,
             timeframe=timeframe,
             open_time=self.open_time,
-            open=total.open,
-            high=total.high,
-            low=total.low,
-            close=total.close,
-            volume=total.volume,
+            open=opens,
+            high=high,
+            low=low,
+            close=close,
+            volume=volume,
             trades=total.trades,
-            quote_volume=total.quote_volume,
-            buy_volume=total.buy_volume,
+            quote_volume=quote_volume,
+            buy_volume=buy_volume,
             exchange=newest.exchange,
             closed=self.closed,
             complete=self.closed and not self.refuted and total.flawless and newest.since <= self.open_time,

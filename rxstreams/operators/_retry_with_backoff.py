@@ -112,12 +112,8 @@ def retry_with_backoff(
             disposables = CompositeDisposable(subscription, timer)
             in_turn = _InTurn()
 
-            def is_over() -> bool:
-                # Whoever leaves while subscribe is still running can't dispose us yet: only its observer knows.
-                return subscription.is_disposed or bool(getattr(observer, "is_stopped", False))
-
             def connect() -> None:
-                if is_over():
+                if subscription.is_disposed:
                     return
                 opened = clock.now
                 current = SingleAssignmentDisposable()
@@ -134,7 +130,7 @@ def retry_with_backoff(
                     raise
 
             def fail(error: Exception, lasted: float) -> None:
-                if is_over():
+                if subscription.is_disposed:
                     return
                 try:
                     given_up = not retry(error, error.uptime if isinstance(error, StreamError) else lasted)

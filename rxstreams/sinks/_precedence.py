@@ -35,13 +35,13 @@ def settled_revision(new: Row, stored: Row) -> int | None:
     ========  =========  ====================================================================================
 
     Of equal claims the later one is kept. A live row keeps its own revision, so that the corrections that follow it
-    are recognised. History and derived rows don't let the revision fall, and a closed derived row that changes counts
-    one up.
+    are recognised. History does not let the revision fall. A derived row counts for itself how often its prices or
+    flags have changed after it was closed.
     """
     if new.origin == stored.origin:
         if new.origin == Origin.DERIVED:
             changed = new[:9] != stored[:9] or new.complete != stored.complete
-            return max(new.revision, stored.revision + (stored.closed and changed))
+            return stored.revision + (stored.closed and changed)
         if new.origin == Origin.HISTORY:
             newer = (new.closed, new.complete, new.revision) >= (stored.closed, stored.complete, stored.revision)
         else:

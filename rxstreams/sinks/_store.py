@@ -51,7 +51,7 @@ class CandleStore:
 
     def __init__(self, max_candles: int) -> None:
         self.ring = CandleRing(max_candles)
-        self.lock = threading.RLock()
+        self.lock = threading.Lock()
         self.refresh: Callable[[], None] = _nothing
         self.listeners: list[Listener] = []
 

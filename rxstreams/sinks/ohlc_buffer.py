@@ -97,7 +97,7 @@ class OHLCBuffer(abc.ObserverBase["PriceTick | OHLCCandle"]):
         self._kind: Literal["trades", "candles"] | None = None
         self._builder: CandleBuilder | None = None
         self._way_in: Callable[[PriceTick], None] = self._take_tick
-        self._add = self._way_in
+        self._add: Callable[[PriceTick], None] = self._way_in
         # A manager sets this where it builds the candles from those of a shorter timeframe.
         self._derivation: Derivation | None = None
 

@@ -95,7 +95,7 @@ class OHLCCacheManager(abc.ObserverBase["PriceTick | OHLCCandle"]):
         if self._lengths:
             self._builder = CandleBuilder(self._lengths[0], on_candle=self._deliver)
             self._way_in = self._builder.adder(self._take_tick)
-        self._add = self._way_in
+        self._add: Callable[[PriceTick], None] = self._way_in
 
     @property
     def ignored(self) -> int:

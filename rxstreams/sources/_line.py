@@ -170,7 +170,8 @@ class Line:
             info.wait,
         )
         self.on_state(StreamState.BACKING_OFF)
-        self._context.resolver.prefetch_url(self._context.url)
+        if self._context.config.proxy is None:  # a proxy resolves the name itself
+            self._context.resolver.prefetch_url(self._context.url)
 
     def _on_completed(self) -> None:
         self._end(None)

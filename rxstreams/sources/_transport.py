@@ -184,7 +184,9 @@ async def _open_socket(
     try:
         async with _phase(config.connect_timeout, f"the TCP connection to {where}"):
             sock = await aiohappyeyeballs.start_connection(  # pyright: ignore[reportUnknownMemberType]  # bare tuples
-                infos, happy_eyeballs_delay=_HAPPY_EYEBALLS_DELAY if len(infos) > 1 else None
+                infos,
+                happy_eyeballs_delay=_HAPPY_EYEBALLS_DELAY if len(infos) > 1 else None,
+                interleave=0,  # the resolver has put them in order, refused ones last
             )
     except (OSError, StreamError):
         resolver.demote(uri.host, uri.port, addresses[0])

@@ -162,6 +162,7 @@ class Kraken(Venue):
     messages_per_second: ClassVar[float] = 10.0
     candle_timeframes: ClassVar[tuple[str, ...]] = ("1m", "5m", "15m", "30m", "1h", "4h", "1d", "1w", "15d")
     fill: ClassVar[Literal["skip", "flat"]] = "flat"
+    verified: ClassVar[str] = "its own REST trades and one-minute candles of XBT/USDT, 2025-11-10/11, 409 minutes"
     documentation: ClassVar[tuple[str, str]] = ("https://docs.kraken.com/api/docs/websocket-v2/trade", "2026-11-23")
 
     def subscribe_frame(self, channel: Channel, symbols: Sequence[str], request: int) -> str:

@@ -11,6 +11,7 @@ from typing import Any, Generic, TypeVar, cast
 from reactivex import Observable, abc
 
 from rxstreams import bridge
+from rxstreams._durations import to_seconds
 from rxstreams.config import StreamConfig
 from rxstreams.errors import ObserverError, SubscriptionError
 from rxstreams.items import OHLCCandle, PriceTick
@@ -154,7 +155,7 @@ class Stream(Observable[T], Generic[T]):
         Args:
             timeout: seconds to wait for the end; after them the feed is cut off and its observers are completed.
         """
-        seconds = timeout.total_seconds() if isinstance(timeout, timedelta) else timeout
+        seconds = to_seconds("timeout", timeout)
         scheduler = self._get_scheduler()
         if not scheduler.post(self._stop) or scheduler.on_thread:
             return

@@ -104,6 +104,7 @@ class Venue(abc.ABC):
         candle_timeframes: those of its native candles.
         closes_candles: whether its candles carry a flag that says closed.
         opens, fill: the conventions of its candles, as ``to_ohlc`` takes them.
+        verified: what its conventions were checked against; "": nothing yet.
         rest_interval: seconds between two REST requests.
         documentation: link to the venue's documentation, and the date on which it was read.
     """
@@ -121,6 +122,7 @@ class Venue(abc.ABC):
     closes_candles: ClassVar[bool] = False
     opens: ClassVar[Literal["first_trade", "previous_close"]] = "first_trade"
     fill: ClassVar[Literal["skip", "flat"]] = "skip"
+    verified: ClassVar[str] = ""
     rest_interval: ClassVar[float] = 1.0
     documentation: ClassVar[tuple[str, str]]
 

@@ -25,7 +25,7 @@ def _sections(doc: str) -> set[str]:
 
 def test_operators_when_listed_then_those_of_the_first_issue_are_there() -> None:
     """The tests below have something to look at."""
-    expected = {"deduplicate", "into", "normalize_symbols", "pipe", "resample", "retry_with_backoff", "to_ohlc"}
+    expected = {"deduplicate", "into", "normalize_symbols", "resample", "retry_with_backoff", "to_ohlc"}
     assert expected <= set(_operators())
 
 
@@ -70,5 +70,4 @@ def test_operators_module_when_listed_then_each_operator_has_a_module_of_its_own
     """One private module an operator, named like it."""
     modules = {name: inspect.getmodule(function) for name, function in _operators().items()}
     homes = {name: module.__name__.rsplit(".", 1)[-1].lstrip("_") for name, module in modules.items() if module}
-    # pipe stands with the other bridges between Rx and the rest of Python.
-    assert {name: home for name, home in homes.items() if home not in (name, "bridge")} == {}
+    assert {name: home for name, home in homes.items() if home != name} == {}

@@ -7,8 +7,9 @@ import gc
 import logging
 import threading
 import weakref
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Coroutine, Iterator
 from datetime import timedelta
+from typing import Any
 
 import pytest
 import reactivex
@@ -18,7 +19,7 @@ from reactivex.disposable import Disposable
 
 from rxstreams.scheduler import EventLoopThreadScheduler, scheduler_for
 
-BOUND = 10.0  # seconds; far more than anything here takes, far less than a test's limit
+BOUND = 20.0  # seconds; far more than anything here takes, far less than a test's limit
 
 
 @pytest.fixture
@@ -165,6 +166,10 @@ def test_dispose_when_the_action_waits_behind_a_busy_one_then_it_never_runs(
     async def task() -> None:
         seen.append("ran")
 
+    def make_task() -> Coroutine[Any, Any, None]:
+        seen.append("made")
+        return task()
+
     busy = Busy(scheduler)
     item: DisposableBase
     if kind == "schedule":
@@ -176,7 +181,7 @@ def test_dispose_when_the_action_waits_behind_a_busy_one_then_it_never_runs(
     elif kind == "periodic":
         item = scheduler.schedule_periodic(0.0, periodic)
     else:
-        item = scheduler.spawn(task)
+        item = scheduler.spawn(make_task)
     item.dispose()
     item.dispose()
     busy.release()
@@ -192,10 +197,12 @@ def test_dispose_when_both_are_due_and_the_first_disposes_the_second_then_the_se
     """The loop has both in its hands already: only the flag can stop the second."""
     seen: list[str] = []
     second: list[DisposableBase] = []
+    first_ran = threading.Event()
 
     def dispose_second(_: SchedulerBase, __: object) -> None:
         seen.append("first")
         second[0].dispose()
+        first_ran.set()
 
     def arm() -> None:
         scheduler.schedule_relative(delay, dispose_second)
@@ -204,8 +211,8 @@ def test_dispose_when_both_are_due_and_the_first_disposes_the_second_then_the_se
             threading.Event().wait(delay * 2)
 
     scheduler.post(arm)
-    for _ in range(3):
-        flush(scheduler)
+    assert first_ran.wait(BOUND)
+    flush(scheduler)
     assert seen == ["first"]
 
 
@@ -396,6 +403,8 @@ def test_spawn_when_disposed_then_the_task_is_cancelled_once_and_cleans_up(sched
     assert started.wait(BOUND)
     task.dispose()
     assert cleaning.wait(BOUND)
+    task.dispose()
+    task._dead = False  # type: ignore[attr-defined]  # pyright: ignore[reportAttributeAccessIssue]  # as it was for another thread
     task.dispose()
     flush(scheduler)
     go_on.set()

@@ -18,7 +18,7 @@ from reactivex.abc import DisposableBase, SchedulerBase
 
 from rxstreams.scheduler import EventLoopThreadScheduler
 
-BOUND = 10.0
+BOUND = 20.0
 NOON = datetime(2025, 3, 1, 12, tzinfo=UTC)
 
 

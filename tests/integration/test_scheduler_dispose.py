@@ -14,9 +14,9 @@ from reactivex.internal import DisposedException
 
 from rxstreams.scheduler import EventLoopThreadScheduler
 
-BOUND = 10.0
-# What a wait that must not happen would take; a test that takes a third of it has caught one.
-FOREVER = 30.0
+BOUND = 20.0
+# What a wait that must not happen would take; a test that takes half of it has caught one.
+FOREVER = 40.0
 
 
 def flush(scheduler: EventLoopThreadScheduler) -> None:

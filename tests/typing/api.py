@@ -30,10 +30,11 @@ from rxstreams import (
     SymbolMap,
     Timeframe,
     errors,
+    pipe,
     run,
     to_async_iterable,
 )
-from rxstreams.operators import deduplicate, into, normalize_symbols, pipe, resample, retry_with_backoff, to_ohlc
+from rxstreams.operators import deduplicate, into, normalize_symbols, resample, retry_with_backoff, to_ohlc
 from rxstreams.sources import Stream, Venue, kraken, venue, venues
 from rxstreams.testing import FakeExchange, Market, candles_of
 

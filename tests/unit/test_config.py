@@ -31,7 +31,7 @@ def test_config_when_headers_are_a_mapping_then_keeps_pairs() -> None:
 @pytest.mark.parametrize(
     ("options", "message"),
     [
-        ({"silence_timeout": 0}, "silence_timeout must be a positive number of seconds, got 0"),
+        ({"silence_timeout": 0}, "silence_timeout must be more than 0 seconds and finite, got 0"),
         ({"connect_timeout": float("nan")}, "connect_timeout"),
         ({"connect_timeout": None}, "connect_timeout must be seconds or a timedelta, got None"),
         ({"ping_timeout": "5"}, "ping_timeout must be seconds"),

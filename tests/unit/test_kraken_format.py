@@ -45,9 +45,9 @@ def tick(price: float = 105944.2, volume: float = 0.00027625, **fields: Any) -> 
     return PriceTick(price=price, volume=volume, **fields)
 
 
-def subscribe(**fields: Any) -> Subscribe:
-    """Make a subscription to trades."""
-    return Subscribe(**{"kind": "trades", "symbols": ("BTC/USD",), "request": 1, **fields})
+def subscribe(*, active: bool = True) -> Subscribe:
+    """Make a subscription to trades, or its end."""
+    return Subscribe(kind="trades", symbols=("BTC/USD",), request=1, active=active)
 
 
 def test_trades_of_the_documentation_when_encoded_then_equal_it(recordings: Path) -> None:

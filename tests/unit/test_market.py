@@ -7,7 +7,7 @@ from collections import Counter
 from datetime import UTC, datetime, timedelta
 from decimal import Decimal
 from itertools import islice, pairwise
-from typing import Any
+from typing import Any, cast
 
 import pytest
 from hypothesis import given
@@ -145,7 +145,7 @@ def test_duration_when_none_then_trades_go_on() -> None:
 def test_market_when_an_option_is_wrong_then_says_so(options: dict[str, Any]) -> None:
     """A wrong option is an error where it is given."""
     with pytest.raises(ValueError):
-        Market(**{"symbols": SYMBOLS, **options})
+        Market(**cast("Any", {"symbols": SYMBOLS, **options}))
 
 
 def test_market_when_given_one_string_then_says_to_write_a_list() -> None:

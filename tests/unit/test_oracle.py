@@ -1,10 +1,10 @@
-"""The oracle itself: checked by hand, against Kraken's own candles elsewhere, and against ``Timeframe``'s boundaries."""
+"""The oracle itself: checked by hand, and its intervals against ``Timeframe``'s."""
 
 from __future__ import annotations
 
 import math
 from datetime import UTC, datetime, timedelta
-from typing import Any
+from typing import Any, cast
 from zoneinfo import ZoneInfo
 
 import pytest
@@ -114,7 +114,7 @@ def test_opens_when_previous_close_then_high_and_low_include_it() -> None:
 def test_candles_when_an_option_is_wrong_then_says_so(options: dict[str, Any]) -> None:
     """A misspelt option is an error, not another meaning."""
     with pytest.raises(ValueError):
-        candles_of([tick(0, 1.0)], **{"timeframe": "1m", **options})
+        candles_of([tick(0, 1.0)], **cast("Any", {"timeframe": "1m", **options}))
 
 
 # Intervals.
@@ -207,7 +207,7 @@ def candle(minute: int, price: float, **fields: Any) -> OHLCCandle:
     """Make a candle of one trade of volume 1."""
     fields = {
         "symbol": "BTC/USD",
-        "timeframe": "1m",
+        "timeframe": Timeframe("1m"),
         "volume": 1.0,
         "trades": 1,
         "quote_volume": price,
@@ -291,7 +291,9 @@ def test_compare_when_unclosed_then_is_not_judged() -> None:
 
 def test_compare_when_other_timeframes_are_among_them_then_leaves_them_out() -> None:
     """The output of resample can be judged a timeframe at a time."""
-    five = OHLCCandle(symbol="BTC/USD", timeframe="5m", open_time=0, open=1, high=1, low=1, close=1, complete=True)
+    five = OHLCCandle(
+        symbol="BTC/USD", timeframe=Timeframe("5m"), open_time=0, open=1, high=1, low=1, close=1, complete=True
+    )
     report = compare([five, candle(0, 1.0)], TRADES, "1m")
     assert (report.complete, report.extra) == (1, [])
 

@@ -145,13 +145,12 @@ def test_retry_when_disposed_during_a_later_attempt_then_that_attempt_is_dispose
 
 
 def test_retry_when_disposed_inside_on_next_then_the_source_is_left_and_its_error_ignored() -> None:
-    """An observer that has enough in the middle of a synchronous source is left alone."""
-    subscriptions = 0
+    """An observer that has enough in the middle of a synchronous attempt is left alone, and so is the hook."""
+    opened: list[float] = []
 
     def connect(observer: abc.ObserverBase[int], _: abc.SchedulerBase | None = None) -> abc.DisposableBase:
-        nonlocal subscriptions
-        subscriptions += 1
-        for item in range(5):
+        opened.append(scheduler.to_seconds(scheduler.now))
+        for item in range(2 * len(opened)):
             observer.on_next(item)
         observer.on_error(ConnectionLost())
         return Disposable()
@@ -159,10 +158,11 @@ def test_retry_when_disposed_inside_on_next_then_the_source_is_left_and_its_erro
     scheduler = TestScheduler()
     told: list[RetryInfo] = []
     operator = retry_with_backoff(_DOUBLING, on_retry=told.append)
-    results = scheduler.start(lambda: rx.create(connect).pipe(operator, operators.take(2)))
-    assert results.messages == [on_next(200, 0), on_next(200, 1), on_completed(200)]
-    assert subscriptions == 1
-    assert told == []
+    results = scheduler.start(lambda: rx.create(connect).pipe(operator, operators.take(4)))
+    items = [on_next(200, 0), on_next(200, 1), on_next(210, 0), on_next(210, 1)]
+    assert results.messages == [*items, on_completed(210)]
+    assert opened == [200, 210]
+    assert len(told) == 1
 
 
 def test_retry_when_it_gives_up_then_the_very_error_is_sent_with_a_note() -> None:
@@ -568,18 +568,6 @@ def test_retry_when_a_synchronous_source_fails_thousands_of_times_then_the_stack
     probe.source.pipe(retry_with_backoff(retry_on=lambda _: 0.0, scheduler=ImmediateScheduler())).subscribe()
     assert probe.live == 1
     assert probe.log.count("close") == 5_000
-
-
-def test_retry_when_the_observer_leaves_inside_subscribe_then_a_synchronous_source_is_left_too() -> None:
-    """No wait, no thread, and a source that always fails: who has enough must get out."""
-    probe = _Probe(1_000)
-    items: list[int] = []
-    policy = BackoffPolicy(initial=0, jitter="none")
-    probe.source.pipe(retry_with_backoff(policy, scheduler=ImmediateScheduler()), operators.take(3)).subscribe(
-        items.append
-    )
-    assert items == [1_000, 999, 998]
-    assert probe.log == ["open 1", "close"] * 3
 
 
 class _StubbornScheduler(TestScheduler):
