@@ -19,6 +19,8 @@ from reactivex.abc import DisposableBase
 _log = logging.getLogger("rxstreams.scheduler")
 
 _START_TIMEOUT = 10.0
+# Far more than tasks that leave the loop while they are being cancelled; a broken loop would fail every time.
+_CLEAN_UP_ATTEMPTS = 100
 # Shares of the time given to close(), at whose end each part of the cleaning up gives way to the next.
 _SPAWNED_UNTIL = 0.6
 _OTHERS_UNTIL = 0.9
@@ -122,30 +124,37 @@ class LoopThread:
         self, loop_factory: Callable[[], asyncio.AbstractEventLoop], ready: Future[asyncio.AbstractEventLoop]
     ) -> None:
         try:
-            loop = loop_factory()
+            self.loop = loop = loop_factory()
+            loop.set_exception_handler(self._handle_exception)
         except BaseException as error:
             ready.set_exception(error)
             return
-        loop.set_exception_handler(self._handle_exception)
-        self.loop = loop
         ready.set_result(loop)
-        while not (self._stopped or loop.is_closed()):
+        broken = False
+        while not (broken or self._stopped or loop.is_closed()):
             try:
                 loop.run_forever()
-            except BaseException as error:  # SystemExit in a callback would end the thread, silently and for good
-                self._report(error)
+            except (SystemExit, KeyboardInterrupt) as error:
+                self._report(error)  # out of a callback: it must not end the thread, silently and for good
+            except BaseException as error:
+                self._report(error)  # out of the loop itself, which would fail again at once
+                broken = True
         with self._lock:
             self.closing = True
-        if loop.is_closed():
-            return
-        cleaning = loop.create_task(self._clean_up(loop.time()))
-        while not (cleaning.done() or loop.is_closed()):
+        if not (broken or loop.is_closed()):
+            self._run_clean_up()
+        loop.close()
+
+    def _run_clean_up(self) -> None:
+        cleaning = self.loop.create_task(self._clean_up(self.loop.time()))
+        for _ in range(_CLEAN_UP_ATTEMPTS):
             # Whatever a task does while it is being cancelled (SystemExit, loop.stop()), the others get their turn.
             try:
-                loop.run_until_complete(cleaning)
+                self.loop.run_until_complete(cleaning)
             except BaseException as error:
                 self._report(error)
-        loop.close()
+            if cleaning.done():
+                break
 
     def _give_up(self, ready: Future[asyncio.AbstractEventLoop]) -> None:
         """End the thread that nobody waits for any more, if it starts after all."""

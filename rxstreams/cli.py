@@ -18,9 +18,10 @@ def main() -> None:
     try:
         from rxstreams._cli.commands import commands
     except ModuleNotFoundError as error:
-        if (error.name or "").partition(".")[0] not in _EXTRA:
+        package = (error.name or "").partition(".")[0]
+        if package not in _EXTRA:
             raise
-        sys.exit(f"rxstreams: {missing_extra(error)}")
+        sys.exit(f"rxstreams: {missing_extra(package)}")
     except KeyboardInterrupt:
         sys.exit(130)
     # Ended from outside it tidies up as with Ctrl-C: a live table hides the cursor.
@@ -28,6 +29,6 @@ def main() -> None:
     commands(prog_name="rxstreams")
 
 
-def missing_extra(error: ModuleNotFoundError) -> MissingExtra:
-    """Return the error that names the extra which brings what is missing."""
-    return MissingExtra(f"the command line needs {error.name}: pip install 'rxstreams[cli]'")
+def missing_extra(package: str) -> MissingExtra:
+    """Return the error that names the extra which brings a package."""
+    return MissingExtra(f"the command line needs {package}: pip install 'rxstreams[cli]'")

@@ -156,6 +156,7 @@ class OHLCCandle(msgspec.Struct, frozen=True, kw_only=True, gc=False):
                 and 0.0 <= self.volume < _INFINITY
                 and 0.0 <= self.buy_volume < _INFINITY
                 and _EARLIEST_OPEN <= self.open_time < LATEST
+                and self.trades >= 0 <= self.revision
                 and self.symbol
                 and self.closed.__class__ is self.complete.__class__ is bool
             )

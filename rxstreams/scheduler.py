@@ -290,7 +290,7 @@ class EventLoopThreadScheduler(PeriodicScheduler, DisposableBase):
         if self._on_exception is not None:
             try:
                 self._on_exception(error)
-            except Exception:
+            except BaseException:  # sys.exit() here would end the thread, not the program
                 _log.exception("on_exception of the scheduler %r failed; it was given %r", self.name, error)
         else:
             _log.error("uncaught exception on the thread of the scheduler %r", self.name, exc_info=error)

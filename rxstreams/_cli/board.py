@@ -69,6 +69,7 @@ class Board:
         clock: returns the time of a note, nanoseconds.
         on_closed: called with every closed candle.
         on_note: called with every note.
+        name: of the feed, in notes about its lines; as the library's own warnings name it.
 
     Memory: O(symbols * timeframes).
     """
@@ -81,7 +82,9 @@ class Board:
         clock: Callable[[], int] = time.time_ns,
         on_closed: Callable[[OHLCCandle], object] | None = None,
         on_note: Callable[[Note], object] | None = None,
+        name: str = "",
     ) -> None:
+        self._prefix = f"{name} line" if name else "line"
         self._clock = clock
         self._on_closed = on_closed
         self._on_note = on_note
@@ -153,11 +156,11 @@ class Board:
             elif event.kind in ("recovered", "lost", "dropped"):
                 text, bad = f"{event.kind}: {event.reason or ', '.join(event.symbols)}", event.kind != "recovered"
         if text:
-            self.note(f"line {event.line}: {text}", bad=bad)
+            self.note(f"{self._prefix} {event.line}: {text}", bad=bad)
 
     def note(self, text: str, *, bad: bool = False) -> None:
         """Write down what happened."""
-        note = Note(self._clock(), " ".join(text.split()), bad)
+        note = Note(self._clock(), to_one_line(text), bad)
         with self._lock:
             self._notes.append(note)
         if self._on_note is not None:
@@ -169,7 +172,7 @@ class Board:
             for (symbol, _), candle in self._candles.items():
                 if candle is not None:
                     self._decimals[symbol] = max(self._decimals[symbol], decimals_of(candle))
-            slots = {timeframe: self._slots(timeframe) for _, timeframe in self._candles}
+            slots = {timeframe: self._slots(timeframe) for timeframe in {length for _, length in self._candles}}
             return View(
                 rows=[
                     Row(
@@ -215,3 +218,8 @@ def decimals_of(candle: OHLCCandle) -> int:
         for price in (candle.open, candle.high, candle.low, candle.close)
     )
     return min(_MOST_DECIMALS, max(0, *(-exponent for exponent in exponents if isinstance(exponent, int))))
+
+
+def to_one_line(text: str) -> str:
+    """Return a text that can be shown: what came from the network may hold anything, escape sequences too."""
+    return "".join(char if char.isprintable() else "?" for char in " ".join(text.split()))

@@ -42,7 +42,7 @@ class Marks(NamedTuple):
         }.get(interval, (" ", ""))
 
 
-UNICODE_MARKS = Marks("●", "○", "·")
+UNICODE_MARKS = Marks("●", "○", "◐")
 ASCII_MARKS = Marks("+", "o", ".")
 
 Cell: TypeAlias = str | Text
@@ -67,18 +67,18 @@ def make_columns(*, lag: bool) -> list[Column]:
     columns = [
         Column("symbol", _symbol),
         Column("", _timeframe),
-        Column("time UTC", _time),
-        Column("open", _from_candle(lambda candle: candle.open), "right", 5),
-        Column("high", _from_candle(lambda candle: candle.high), "right", 2),
-        Column("low", _from_candle(lambda candle: candle.low), "right", 3),
+        Column("time UTC", _time, rank=1),
+        Column("open", _from_candle(lambda candle: candle.open), "right", rank=6),
+        Column("high", _from_candle(lambda candle: candle.high), "right", rank=3),
+        Column("low", _from_candle(lambda candle: candle.low), "right", rank=4),
         Column("close", _close, "right"),
-        Column("volume", _volume, "right", 6),
-        Column("trades", _trades, "right", 4),
+        Column("volume", _volume, "right", rank=7),
+        Column("trades", _trades, "right", rank=5),
         Column("candles", _history, width=16),
-        Column("line", _state, rank=1, width=11),
-        Column("breaks", _losses, "right", 7),
+        Column("line", _state, rank=2, width=11),
+        Column("breaks", _losses, "right", rank=8),
     ]
-    return [*columns, Column("lag", _lag, "right", 8)] if lag else columns
+    return [*columns, Column("lag", _lag, "right", rank=9)] if lag else columns
 
 
 def _symbol(row: Row, _: Marks) -> Cell:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import re
+from contextlib import suppress
 from pathlib import Path
 
 import click
@@ -14,6 +16,7 @@ from rxstreams.errors import ObserverError, StreamError, UnknownSymbol, UnknownV
 from rxstreams.sources import venue as find_venue
 from rxstreams.timeframe import Timeframe
 
+_MINUTES = re.compile(r"[0-9]+(\.[0-9]+)?")
 _EXIT_CODES = """
 \b
 Exit codes:
@@ -26,7 +29,7 @@ Exit codes:
 def _to_timeframes(_: click.Context, param: click.Parameter, values: tuple[str, ...]) -> list[Timeframe]:
     """Return the timeframes of texts; a bare number means minutes."""
     try:
-        return [Timeframe(int(value) if value.isdecimal() else value) for value in values]
+        return [Timeframe(float(value) if _MINUTES.fullmatch(value) else value) for value in values]
     except ValueError as error:
         raise click.BadParameter(str(error), param=param) from error
 
@@ -136,7 +139,8 @@ def watch(
     except ValueError as error:
         raise click.UsageError(str(error)) from error
     try:
-        run_watch(feed, timeframes, seconds=seconds, plain=plain)
+        with suppress(KeyboardInterrupt):  # it was pressed before anything ran, or twice
+            run_watch(feed, timeframes, seconds=seconds, plain=plain)
     except ObserverError:
         raise  # as above
     except StreamError as error:

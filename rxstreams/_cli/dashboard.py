@@ -54,7 +54,7 @@ class Dashboard:
             self._table(view.rows[:room], marks, console, inner),
             Text(f"{hidden} more rows: make the window taller", "dim") if hidden > 0 else _legend(marks),
             "",
-            *(format_note(note) for note in notes),
+            *(_format_note(note, options.ascii_only) for note in notes),
             *[""] * (places - len(notes)),
         ]
         yield Panel(Group(*parts), title=self._title, border_style="dim")
@@ -90,9 +90,9 @@ def _legend(marks: Marks) -> Text:
     )
 
 
-def format_note(note: Note) -> Text:
-    """Return a note as one line, with its time."""
+def _format_note(note: Note, ascii_only: bool) -> Text:
+    message = note.text.encode("ascii", "replace").decode() if ascii_only else note.text
     time = f"{to_datetime(note.time):%H:%M:%S}  "
-    text = Text.assemble((time, "dim"), (note.text, "yellow" if note.bad else ""), no_wrap=True)
-    text.overflow = "ellipsis"
+    text = Text.assemble((time, "dim"), (message, "yellow" if note.bad else ""), no_wrap=True)
+    text.overflow = "crop" if ascii_only else "ellipsis"  # the ellipsis is one character, and not ASCII
     return text

@@ -116,12 +116,19 @@ def run_demo(*, seed: int, seconds: float, plain: bool, svg: Path | None = None)
         TimeoutError: it took far longer than it should.
     """
     live = is_live(plain)
-    console = Console(highlight=False, soft_wrap=not live)
+    console = Console(highlight=False, markup=False, emoji=False, soft_wrap=not live)
     lines = Lines(on=not live)
     outcome = Outcome()
     with make_exchange(seed, seconds) as exchange, ExitStack() as stack:
         begin = exchange.time
-        board = Board(RATES, TIMEFRAMES, clock=lambda: exchange.time, on_closed=lines.on_closed, on_note=lines.on_note)
+        board = Board(
+            RATES,
+            TIMEFRAMES,
+            clock=lambda: exchange.time,
+            on_closed=lines.on_closed,
+            on_note=lines.on_note,
+            name=kraken.FEEDS.venue.name,
+        )
         dashboard = Dashboard(
             board,
             header=lambda view: demo_header(view, (exchange.time - begin) / 1e9, _DURATION),

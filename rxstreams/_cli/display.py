@@ -19,7 +19,7 @@ from rxstreams.items import OHLCCandle
 
 def is_live(plain: bool) -> bool:
     """Return whether a live table can be shown."""
-    return not plain and sys.stdout.isatty() and os.environ.get("TERM", "") not in ("", "dumb", "unknown")
+    return not plain and sys.stdout.isatty() and os.environ.get("TERM") not in ("dumb", "unknown")
 
 
 class Lines:
@@ -59,8 +59,9 @@ class Lines:
         with self._lock:
             if not self._on or self.broken is not None:
                 return
+            encoding = sys.stdout.encoding or "utf-8"
             try:
-                click.echo(text)
+                click.echo(text.encode(encoding, "replace").decode(encoding))
             except OSError as error:
                 self.broken = error
 

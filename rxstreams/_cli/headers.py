@@ -24,7 +24,7 @@ def demo_header(view: View, passed: float, duration: float) -> RenderableType:
         grid.add_column(ratio=ratio, no_wrap=True)
     grid.add_row(
         Text(f"{_clock(done)} of {_clock(duration)}"),
-        ProgressBar(total=duration, completed=done),
+        ProgressBar(total=duration, completed=done, complete_style="cyan", finished_style="cyan"),
         Text(format_count(view.trades, "trade")),
         _lines(view),
     )

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import io
+import re
 from collections.abc import Iterable
 from pathlib import Path
 
@@ -27,6 +28,8 @@ class Picture:
             width=_WIDTH,
             height=_HEIGHT,
             highlight=False,
+            markup=False,
+            emoji=False,
         )
         self._frame = Segments([])
 
@@ -39,4 +42,6 @@ class Picture:
         self._console.print(self._frame, "")
         for text, style in lines:
             self._console.print(text, style=style)
-        path.write_text(self._console.export_svg(title="rxstreams demo"), encoding="utf-8")
+        picture = self._console.export_svg(title="rxstreams demo")
+        # Rich names web fonts; a picture in a README has to do with the reader's own.
+        path.write_text(re.sub(r"@font-face \{.*?\}\s*", "", picture, flags=re.DOTALL), encoding="utf-8")

@@ -25,15 +25,17 @@ def describe(result: Audit, *, ascii_only: bool = False) -> Iterator[tuple[str, 
     if result.untouched:
         yield f"           {result.untouched:,} incomplete lost nothing, which a feed can't know", ""
     if result.touched:
+        yield "", ""
         yield f"The lost trades belong to {format_count(len(result.touched), 'candle')}", "bold"
         yield from _list([_describe_touched(each) for each in result.touched], _MOST_TOUCHED, ascii_only)
+    yield "", ""
     if result.differences:
         yield f"{format_count(len(result.differences), 'difference')}, none of which may be", "bold red"
         yield from ((line, "red") for line, _ in _list(list(result.differences), _MOST_DIFFERENCES, ascii_only))
         return
     if result.complete:
         yield "No trade was lost on a living line, none came twice, all in order.", "green"
-        yield "Every candle that says complete is the true one; none that lost a trade says so.", "bold green"
+        yield "Every candle that says complete is the true one; none of them lost a trade.", "bold green"
 
 
 def _describe_touched(touched: Touched) -> str:

@@ -10,7 +10,7 @@ from reactivex import operators as ops
 from rich.console import Console
 from rich.live import Live
 
-from rxstreams._cli.board import Board
+from rxstreams._cli.board import Board, to_one_line
 from rxstreams._cli.columns import format_count
 from rxstreams._cli.dashboard import Dashboard
 from rxstreams._cli.display import Lines, is_live, warnings_on
@@ -68,7 +68,7 @@ def run_watch(feed: Stream[PriceTick], timeframes: Iterable[Timeframe], *, secon
     shown = sorted(set(timeframes))
     live = is_live(plain)
     lines = Lines(on=not live)
-    board = Board(feed.symbols, shown, on_closed=lines.on_closed, on_note=lines.on_note)
+    board = Board(feed.symbols, shown, on_closed=lines.on_closed, on_note=lines.on_note, name=name)
     dashboard = Dashboard(board, header=lambda view: watch_header(view, feed.stats), title=f"rxstreams watch {name}")
     chain = feed.pipe(
         ops.do_action(board.on_tick),
@@ -85,8 +85,6 @@ def run_watch(feed: Stream[PriceTick], timeframes: Iterable[Timeframe], *, secon
             run(chain, board.on_candle, timeout=seconds)
         except TimeoutError:
             pass  # as asked for
-        except KeyboardInterrupt:
-            pass  # the second one: whoever presses it does not want to wait
         except ObserverError:
             if lines.broken is not None:
                 raise lines.broken from None
@@ -98,6 +96,6 @@ def run_watch(feed: Stream[PriceTick], timeframes: Iterable[Timeframe], *, secon
 
 def advise(error: BaseException) -> str:
     """Return in one line what is wrong, and what to do about it."""
-    text = " ".join(str(error).split()) or type(error).__name__
+    text = to_one_line(str(error)) or type(error).__name__
     advice = next((advice for kind, advice in _ADVICE.items() if isinstance(error, kind)), "")
     return f"{text}; {advice}" if advice else text

@@ -21,7 +21,8 @@ class Accumulator:
         earliest, latest: timestamps of the trades that made open and close.
         previous_close, previous_time: price and timestamp of the last trade before the interval; None and
             ``NEVER_COVERED``: there is none.
-        span, since: of the last tick in it; ``since`` is the effective one, ``stamped`` what stood on the tick.
+        span, since: of the last tick in it; of an empty one, of the tick that vouches for it. ``since`` is the
+            effective one, ``stamped`` what stood on the tick.
         line: where its closing by the line's clock is booked.
         complete, revision: as sent last.
         empty: no trade is in it.

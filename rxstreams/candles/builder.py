@@ -180,6 +180,8 @@ class CandleBuilder:
             other = self._lines.soonest_due(tick.span, timestamp)
             if due is not None and (other is None or other is series or (due, series.order) < key_of(other)):
                 candle = self._closing(series)
+                if candle.empty:  # this tick vouches for it: its line, not the one before, has got so far
+                    candle.span, candle.since = tick.span, since
                 self._close(series, candle, complete=since <= candle.covered_from(self._carries))
             elif other is not None:
                 candle = self._closing(other)

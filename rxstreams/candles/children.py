@@ -32,7 +32,7 @@ def _is_flawless(child: OHLCCandle) -> bool:
 class _Sum:
     """Children added up, from the oldest to the newest.
 
-    Those without a trade only repeat an older price: where others have trades, open, high and low are theirs.
+    Those without a trade only repeat a price from before: where others have trades, all prices are theirs.
     """
 
     __slots__ = ("flawless", "numbers", "trades")
@@ -44,15 +44,14 @@ class _Sum:
 
     def plus(self, numbers: Sequence[float], trades: int, flawless: bool) -> _Sum:
         """Return the sum with one more child, the newest."""
-        opens, high, low, _, volume, quote_volume, buy_volume = self.numbers
-        child_open, child_high, child_low, close, child_volume, child_quote_volume, child_buy_volume = numbers
+        opens, high, low, close, volume, quote_volume, buy_volume = self.numbers
+        child_open, child_high, child_low, child_close, child_volume, child_quote_volume, child_buy_volume = numbers
         has_trades = self.trades > 0 or volume > 0.0
         child_has_trades = trades > 0 or child_volume > 0.0
         if has_trades == child_has_trades:
-            high = max(high, child_high)
-            low = min(low, child_low)
+            high, low, close = max(high, child_high), min(low, child_low), child_close
         elif child_has_trades:
-            opens, high, low = child_open, child_high, child_low
+            opens, high, low, close = child_open, child_high, child_low, child_close
         return _Sum(
             (
                 opens,

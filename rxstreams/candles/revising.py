@@ -56,16 +56,18 @@ class Reviser:
         """Send a new candle, out of order; return the index of the last one known before the next trade."""
         kept = series.kept
         later = kept[index] if index < len(kept) else series.open
+        assert later is not None  # or the trade were not late
         candle = Accumulator(open_time, close_time, None)
-        if later is not None:  # nothing lies between: what came before the later candle comes before this one
-            candle.follow(later.previous_close, later.previous_time)
+        # Nothing lies between: what came before the later candle comes before this one.
+        candle.follow(later.previous_close, later.previous_time)
         candle.add(tick)
         candle.span, candle.since, candle.stamped = tick.span, since, tick.since
         candle.complete = since <= candle.covered_from(self._carries)
         kept.insert(index, candle)
         self._sender.send_closed(series, candle)
-        for flat in self._filler.make_between(candle, series.bound if later is None else later.open_time):
+        for flat in self._filler.make_between(candle, later.open_time):
             flat.complete = since <= flat.covered_from(self._carries)
+            flat.span, flat.since = later.span, later.since  # the late tick's line may not have got so far
             index += 1
             kept.insert(index, flat)
             self._sender.send_closed(series, flat)

@@ -15,6 +15,7 @@ from rxstreams.timeframe import Timeframe
 # The resampler keeps the open and the last closed candle, and an older one while two of its children's timeframes
 # reach that far.
 _KEPT = 3
+_CLOCK = "\0"
 
 
 class Step:
@@ -22,17 +23,38 @@ class Step:
 
     Args:
         shorter, longer: the timeframes; the shorter one must serve the longer.
+
+    Attributes:
+        derivations: those that use it, by exchange and symbol.
+        following: the steps from its longer timeframe on.
     """
 
     def __init__(self, shorter: Timeframe, longer: Timeframe) -> None:
         self.shorter = shorter
         self.longer = longer
         self.derivations: dict[tuple[str, str], Derivation] = {}
+        self.following: list[Step] = []
         self._resampler = CandleResampler(longer, on_candle=self._route, emit="updates")
 
-    def add(self, candle: OHLCCandle) -> None:
+    def add(self, child: OHLCCandle) -> None:
         """Take a child."""
-        self._resampler.add(candle)
+        self._resampler.add(child)
+        if child.span:
+            for step in self.following:
+                step.tell_time(child.span, child.open_time)
+
+    def tell_time(self, span: int, time: int) -> None:
+        """Close what a line closes on which some symbol's candle has opened at a time.
+
+        The steps after the first would else know a line's time by their own, longer children only, and close the
+        candles of a quiet symbol hours late. A resampler takes the time from candles, so it gets one, of no symbol.
+        """
+        clock = OHLCCandle(
+            symbol=_CLOCK, timeframe=self.shorter, open_time=time, open=0.0, high=0.0, low=0.0, close=0.0, span=span
+        )
+        self._resampler.add(clock)
+        for step in self.following:
+            step.tell_time(span, time)
 
     def _route(self, candle: OHLCCandle) -> None:
         derivation = self.derivations.get((candle.exchange, candle.symbol))

@@ -82,10 +82,19 @@ class Shelf:
         if target is None:
             target = buffers[longer] = self._new(exchange, symbol, longer)
         shorter = max(sources)
+        target._derive(self._step(shorter, longer), buffers[shorter])
+
+    def _step(self, shorter: Timeframe, longer: Timeframe) -> Step:
         step = self._steps.get((shorter, longer))
         if step is None:
-            step = self._steps[shorter, longer] = Step(shorter, longer)
-        target._derive(step, buffers[shorter])
+            step = Step(shorter, longer)
+            for other in self._steps.values():
+                if other.longer is shorter:
+                    other.following.append(step)
+                elif other.shorter is longer:
+                    step.following.append(other)
+            self._steps[shorter, longer] = step
+        return step
 
     def _new(self, exchange: str, symbol: str, timeframe: Timeframe) -> OHLCBuffer:
         return OHLCBuffer._managed(exchange, symbol, timeframe, self._max_candles, self._lock)

@@ -51,7 +51,7 @@ class CandleStore:
 
     def __init__(self, max_candles: int) -> None:
         self.ring = CandleRing(max_candles)
-        self.lock = threading.Lock()
+        self.lock = threading.RLock()
         self.refresh: Callable[[], None] = _nothing
         self.listeners: list[Listener] = []
 
@@ -64,8 +64,6 @@ class CandleStore:
             stored = None
             if number is None:
                 number = ring.insert(row)
-                if number is None:
-                    return False
             else:
                 stored = ring.row(number)
                 revision = settled_revision(row, stored)
@@ -74,12 +72,13 @@ class CandleStore:
                 if revision != row.revision:
                     row = row._replace(revision=revision)
             joined = _joined(ring.coverage(number - 1), row, candle.timeframe) if number else row
-            if joined is not row or (stored is not None and row != stored):
+            if number is not None and (joined is not row or (stored is not None and row != stored)):
                 ring.replace(number, joined)
+            # What is too old for the ring may still be part of a longer candle.
             if stored is None or not joined.says_the_same(stored):
                 for listener in self.listeners:
                     listener.on_row(joined)
-            return True
+            return number is not None
 
     def merge(self, candles: Sequence[OHLCCandle], origin: Origin) -> int:
         """Take many candles at once, in ascending order; return how many of them are now in the ring."""

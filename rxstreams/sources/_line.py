@@ -79,7 +79,7 @@ class Line:
         self._on_item = owner.on_item
         self._meter = meter
         self._parse = context.venue.parse
-        self._disorder = int(context.venue.disorder * SECOND)
+        self._disorder = max(1, int(context.venue.disorder * SECOND))  # beyond a stamp, also where there is none
         self._candles = (
             None
             if channel.timeframe is None
@@ -264,7 +264,8 @@ class Line:
     def _on_acknowledged(self, message: Acknowledged) -> None:
         for symbol in self.subscriptions.acknowledge(message):
             if message.time:
-                self._since[symbol] = message.time
+                # A trade of that very instant may have been published before the venue took the subscription.
+                self._since[symbol] = message.time + 1
             else:
                 self._unstamped.add(symbol)
         self._check_streaming()

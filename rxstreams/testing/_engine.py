@@ -71,7 +71,8 @@ class Engine:
         self._history: dict[str, list[PriceTick]] = {}
         self._ids: dict[str, int] = {}
         self._trades: dict[str, list[Session]] = {}
-        self._candles: dict[tuple[str, int], tuple[CandleFeed, list[Session]]] = {}
+        self._candles: dict[str, dict[int, tuple[CandleFeed, list[Session]]]] = {}
+        self._listened: int | None = 0
         for symbol in symbols or ():
             self._add_symbol(symbol)
 
@@ -139,8 +140,7 @@ class Engine:
             frame = text_frame(self.format.trades(ticks))
             for session in sessions.copy():
                 session.send_trades(ticks, frame)
-        for minutes in [minutes for name, minutes in self._candles if name == symbol]:
-            feed, watchers = self._candles[symbol, minutes]
+        for minutes, (feed, watchers) in self._candles.get(symbol, {}).items():
             rows = feed.add(ticks)
             if rows:
                 message = self.format.candles(rows, minutes, time=now)
@@ -185,10 +185,14 @@ class Engine:
 
     def listened_symbols(self) -> int:
         """Return how many symbols somebody is being sent."""
-        return len(
-            {name for name, users in self._trades.items() if users}
-            | {name for (name, _), (_, users) in self._candles.items() if users}
-        )
+        # Asked before every message: counted only when a subscription has changed.
+        if self._listened is None:
+            self._listened = len(self._listened_names())
+        return self._listened
+
+    def _listened_names(self) -> set[str]:
+        names = {name for name, users in self._trades.items() if users}
+        return names | {name for name, feeds in self._candles.items() if any(users for _, users in feeds.values())}
 
     def is_subscribed(self, session: Session, command: Subscribe, symbol: str) -> bool:
         """Return whether a client has what the command names."""
@@ -201,6 +205,7 @@ class Engine:
             if session not in users:
                 users.append(session)
             session.record.symbols.add(symbol)
+            self._listened = None
             if command.snapshot:
                 self._send_snapshot(session, command, symbol)
         self.changed.set()
@@ -218,26 +223,30 @@ class Engine:
 
     def unsubscribe(self, session: Session, command: Subscribe, symbols: Iterable[str]) -> None:
         """Send these symbols to a client no more."""
+        self._listened = None
         for symbol in symbols:
             users = self._users(command, symbol)
             if session in users:
                 users.remove(session)
-            others = [self._trades.get(symbol, [])]
-            others += [watchers for (name, _), (_, watchers) in self._candles.items() if name == symbol]
-            if not any(session in sessions for sessions in others):
+            if not any(session in others for others in self._all_users(symbol)):
                 session.record.symbols.discard(symbol)
 
     def detach(self, session: Session) -> None:
         """Send nothing to a client any more."""
-        for users in (*self._trades.values(), *(watchers for _, watchers in self._candles.values())):
-            if session in users:
-                users.remove(session)
+        self._listened = None
+        for symbol in self._history:
+            for users in self._all_users(symbol):
+                if session in users:
+                    users.remove(session)
+
+    def _all_users(self, symbol: str) -> list[list[Session]]:
+        return [self._trades.get(symbol, []), *(users for _, users in self._candles.get(symbol, {}).values())]
 
     def _users(self, command: Subscribe, symbol: str) -> list[Session]:
         if command.kind == "trades":
             return self._trades.setdefault(symbol, [])
-        key = (symbol, command.minutes)
-        if key not in self._candles:
+        feeds = self._candles.setdefault(symbol, {})
+        if command.minutes not in feeds:
             feed = CandleFeed(command.minutes, opens=self.format.opens, past=self._history[symbol])
-            self._candles[key] = (feed, [])
-        return self._candles[key][1]
+            feeds[command.minutes] = (feed, [])
+        return feeds[command.minutes][1]

@@ -131,8 +131,8 @@ class Server:
 
     def _on_error(self, loop: asyncio.AbstractEventLoop, context: dict[str, object]) -> None:
         error = context.get("exception")
-        if isinstance(error, OSError):  # a client's socket went away: what this server is for
-            return
+        if isinstance(error, (OSError, asyncio.CancelledError)):
+            return  # a client's socket went away, or its TLS handshake was under way when we closed: our daily bread
         if self.error is None and isinstance(error, BaseException):
             self.error = error
         loop.default_exception_handler(context)

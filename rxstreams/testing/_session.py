@@ -106,7 +106,7 @@ class Session:
             answer = engine.format.complain(command, now, now)
             if answer is not None:
                 self.send(answer)
-        else:
+        elif not self._quiet:
             self._on_subscribe(command, now)
 
     def _on_subscribe(self, command: Subscribe, time_in: int) -> None:
@@ -125,9 +125,10 @@ class Session:
 
     def _answer_subscribe(self, command: Subscribe, time_in: int, effective: bool = True) -> None:
         engine = self._engine
-        if not self.wire.open:
-            return
         engine.catch_up()
+        # By now a fault may have struck: while it was waited for, or by what was just published.
+        if self._quiet or not self.wire.open:
+            return
         now = engine.clock.now()
         reasons = {s: fault.reason for fault in self._script.all(RefuseSymbols) for s in fault.symbols}
         for spelling in command.symbols:
@@ -145,6 +146,8 @@ class Session:
             self._take_effect(command)
 
     def _take_effect(self, command: Subscribe) -> None:
+        if self._quiet or not self.wire.open:
+            return
         refused = {symbol for fault in self._script.all(RefuseSymbols) for symbol in fault.symbols}
         symbols = [symbol for symbol in map(self._engine.lookup, command.symbols) if symbol is not None]
         if command.active:
@@ -266,7 +269,7 @@ class Session:
     def strike(self) -> None:
         """Let the timed faults strike that are due."""
         engine = self._engine
-        while not self._quiet and self.wire.open:
+        while engine.faults and not self._quiet and self.wire.open:
             fault = self._script.take_due(
                 sent=self._sent,
                 subscribed=bool(self.record.symbols),

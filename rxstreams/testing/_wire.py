@@ -79,6 +79,7 @@ class Wire(asyncio.Protocol):
         self._request: Request | None = None
         self._parts: list[bytes] = []
         self._outgoing: list[bytes] = []
+        self._outgoing_bytes = 0
         self._scheduled = False
         self._closing = False
         self._drained: asyncio.Future[None] | None = None
@@ -92,7 +93,7 @@ class Wire(asyncio.Protocol):
     @property
     def pending_bytes(self) -> int:
         """What was sent and has not left this process."""
-        return self.transport.get_write_buffer_size() + sum(map(len, self._outgoing))
+        return self.transport.get_write_buffer_size() + self._outgoing_bytes
 
     @property
     def server_name(self) -> str | None:
@@ -125,6 +126,7 @@ class Wire(asyncio.Protocol):
         if self.muted or not self.open:
             return False
         self._outgoing.append(frame)
+        self._outgoing_bytes += len(frame)
         if not self._scheduled:
             self._scheduled = True
             self._loop.call_soon(self._flush)
@@ -178,7 +180,7 @@ class Wire(asyncio.Protocol):
     def _flush(self) -> None:
         self._scheduled = False
         if self._outgoing:
-            frames, self._outgoing = self._outgoing, []
+            frames, self._outgoing, self._outgoing_bytes = self._outgoing, [], 0
             if not self.transport.is_closing():
                 self.transport.write(b"".join(frames))
 

@@ -159,7 +159,10 @@ class Duplicate(TimedFault):
 
 @dataclass(frozen=True)
 class Reorder(TimedFault):
-    """Hold the next message of trades back until ``overtaken_by`` later ones were sent, or the playback ends."""
+    """Hold the next message of trades back until ``overtaken_by`` later ones were sent.
+
+    What is held when the market comes to its end is sent then.
+    """
 
     overtaken_by: int = 1
 

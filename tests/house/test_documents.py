@@ -30,6 +30,15 @@ def test_document_when_its_links_are_followed_then_they_lead_somewhere(name: str
 
 
 @pytest.mark.parametrize("name", DOCUMENTS)
+def test_document_when_it_names_a_file_then_the_file_is_there(name: str) -> None:
+    """A path in backticks exists; NAME and NNNN stand for what a reader adds."""
+    paths = re.findall(r"`([\w./-]+/[\w.-]+\.(?:py|md|ipynb|toml|svg)|[\w./-]+/)`", _read(name))
+    real = [path for path in paths if not re.search(r"NAME|NNNN", path)]
+    places = (ROOT, ROOT / "rxstreams")
+    assert [path for path in real if not any((place / path).exists() for place in places)] == []
+
+
+@pytest.mark.parametrize("name", DOCUMENTS)
 def test_document_when_it_names_a_make_command_then_the_makefile_has_it(name: str) -> None:
     """What a reader is told to type exists."""
     commands = set(re.findall(r"(?:^\$ |`)make ([a-z]+)", _read(name), re.MULTILINE))

@@ -135,13 +135,12 @@ def test_of_something_else():
 def test_leaks_when_an_integration_test_leaves_something_then_it_fails_and_is_named(run: Run) -> None:
     """A thread, a task on a shared loop and a socket are each found, with the test that left them."""
     result = run(_LEAKS, folder="integration", patience="0.2")
+    found = [("test_thread", "thread rxstreams-forgotten"), ("test_task", "of shared: <Task pending")]
+    if Path("/proc/self/net/tcp").exists():  # without it sockets can't be seen
+        found.append(("test_connection", "socket "))
     assert result.returncode == 1
-    assert "3 passed, 3 errors" in result.stdout
-    for name, what in (
-        ("test_thread", "thread rxstreams-forgotten"),
-        ("test_task", "of shared: <Task pending"),
-        ("test_connection", "socket "),
-    ):
+    assert f"3 passed, {len(found)} errors" in result.stdout
+    for name, what in found:
         assert f"test_it.py::{name} left behind:\n  " in result.stdout
         assert what in result.stdout
 

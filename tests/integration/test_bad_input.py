@@ -25,6 +25,9 @@ from rxstreams.timeframe import Timeframe
 
 TICK = PriceTick(symbol="BTC/USD", price=1.0, timestamp=MINUTE)
 CANDLE = OHLCCandle(symbol="BTC/USD", timeframe=Timeframe("5m"), open_time=0, open=1.0, high=1.0, low=1.0, close=1.0)
+# Mistakes that a type checker would see: untyped callers make them.
+UNTYPED: dict[str, Any] = {"fill": "zero"}
+PIPED: tuple[Any, ...] = (reactivex.of(1), resample(60))
 
 
 @pytest.mark.parametrize(
@@ -41,14 +44,14 @@ CANDLE = OHLCCandle(symbol="BTC/USD", timeframe=Timeframe("5m"), open_time=0, op
         (lambda: PriceTick(symbol="A/B", price=1.0, timestamp=1.5e9), TypeError, "timestamp.*nanoseconds"),
         (lambda: to_ohlc("5x"), ValueError, "5x"),
         (lambda: to_ohlc(0), ValueError, "0"),
-        (lambda: to_ohlc("1d", fill="zero"), ValueError, "zero"),  # type: ignore[arg-type]  # the mistake
+        (lambda: to_ohlc("1d", **UNTYPED), ValueError, "zero"),
         (lambda: resample(), (ValueError, TypeError), "timeframe"),
         (lambda: resample("1h", "soon"), ValueError, "soon"),
         (lambda: Timeframe("1d", tz="Mars/Olympus"), ValueError, "Mars/Olympus"),
         (lambda: venue("krakken"), errors.UnknownVenue, "krakken.*kraken"),
         (lambda: kraken.trades(["BTC-USD"]), errors.UnknownSymbol, "BTC-USD"),
         (lambda: kraken.trades(["BTC/USD"], url="localhost:80"), ValueError, "localhost:80"),
-        (lambda: pipe(reactivex.of(1), resample(60)), TypeError, "pipe"),  # type: ignore[arg-type]  # the mistake
+        (lambda: pipe(*PIPED), TypeError, "pipe"),
     ],
 )
 def test_mistake_when_made_then_the_error_names_it(make: Callable[[], Any], kind: Any, message: str) -> None:
@@ -108,7 +111,7 @@ def test_symbols_when_all_are_refused_then_the_error_names_them_and_the_reason()
         scheduler = EventLoopThreadScheduler("test-bad-input")
         try:
             feed = kraken.trades(["ABC/USD", "DEF/USD"], scheduler=scheduler, **fast_config(url=exchange.url))
-            with pytest.raises(errors.SubscriptionError, match="DEF/USD|ABC/USD"):
+            with pytest.raises(errors.SubscriptionError, match=r"DEF/USD|ABC/USD"):
                 run(feed, timeout=20.0)
         finally:
             scheduler.dispose()

@@ -159,7 +159,10 @@ def test_manager_when_read_at_full_speed_then_all_timeframes_show_one_moment() -
     def read_one() -> None:
         for timeframe in (15, 1, 5):
             frame = manager.to_dataframe("B", timeframe)
+            assert (frame["volume"] == frame["trades"]).all()
+            assert (frame["trades"].iloc[:-1] == 20 * timeframe).all()
             assert frame["closed"].iloc[:-1].all()
+            assert not frame["closed"].iloc[-1:].any()
 
     _run(write, read, read_one)
     assert sums == sorted(sums)

@@ -420,3 +420,27 @@ def test_slow_client_when_too_much_is_unread_then_is_cut_off() -> None:
             return exchange.connections[0].cut_by == "slow"
 
         exchange.wait_until(cut, timeout=30)
+
+
+def test_subscribe_when_a_fault_strikes_before_the_answer_then_nobody_is_listening() -> None:
+    """Else a market without a clock would play on for a client that is gone, or for one that was stalled."""
+    faults = [
+        SlowAck(0.1, connection=0),
+        DropAfter(seconds=0.05, connection=0),
+        StallAfter(5, probes=True, connection=1),
+    ]
+    with FakeExchange(market(), absence=1, faults=faults) as exchange:
+        with client(exchange) as c:
+            c.subscribe(*SYMBOLS)
+            assert c.end() == (None, "")
+            time.sleep(0.1)
+        assert exchange.published == []
+        with client(exchange) as c:
+            c.subscribe("BTC/USD")
+            assert len(c.trades(5)) == 5
+            exchange.wait_until(lambda: exchange.connections[1].cut_by == "stall")
+            c.subscribe("ETH/USD")
+            c.send("ping")
+            assert c.until(method="pong")
+            assert not exchange.finished
+            assert exchange.connections[1].symbols == {"BTC/USD"}

@@ -80,7 +80,7 @@ def block_a_loop() -> None:
     """Run an event loop on this thread and block it for 5 s."""
 
     async def block() -> None:
-        time.sleep(5.0)  # noqa: ASYNC251  # the point of it
+        time.sleep(5.0)  # the point of it
 
     asyncio.run(block())
 

@@ -131,3 +131,22 @@ def test_rest_when_it_fails_then_the_error_says_what(scheduler: EventLoopThreadS
         assert error.retry_after == 7.0
     _, error = collect(kraken.rest_candles("BTC/USD", since=SECOND, **options))
     assert isinstance(error, ConnectError)
+
+
+def test_candle_when_a_trade_of_the_acknowledgements_instant_was_missed_then_is_incomplete(
+    scheduler: EventLoopThreadScheduler,
+) -> None:
+    """The exchange published it just before it took the subscription, on the very edge of the candle."""
+    ticks = [
+        PriceTick(symbol="BTC/USD", price=price, volume=1.0, timestamp=MINUTE * 10_000 + seconds * SECOND)
+        for price, seconds in ((7.0, 60), (8.0, 61), (9.0, 121))
+    ]
+    with FakeExchange(symbols=["BTC/USD"]) as exchange:
+        exchange.publish(ticks[0])
+        feed = kraken.trades(["BTC/USD"], scheduler=scheduler, **fast_config(url=exchange.url))
+        candles: list[OHLCCandle] = []
+        feed.pipe(kraken.to_ohlc("1m")).subscribe(candles.append)
+        exchange.wait_until(lambda: feed.state.value == "streaming")
+        exchange.publish(*ticks[1:])
+        exchange.wait_until(lambda: bool(candles))
+    assert (candles[0].open, candles[0].closed, candles[0].complete) == (8.0, True, False)

@@ -113,7 +113,7 @@ def test_tls_when_the_address_is_resolved_by_us_then_name_and_certificate_are_ch
     """SNI and Host carry the name; a certificate for another name is refused for good."""
     authority = trustme.CA()
     client = ssl.create_default_context()
-    authority.configure_trust(client)
+    authority.configure_trust(client)  # pyright: ignore[reportUnknownMemberType]  # typed for OpenSSL as well
     server = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
     certificate = authority.issue_cert(HOST)
     certificate.configure_cert(server)  # pyright: ignore[reportUnknownMemberType]  # typed for OpenSSL as well

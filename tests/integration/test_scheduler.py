@@ -339,13 +339,14 @@ def test_exception_when_no_handler_is_given_then_it_is_logged(caplog: pytest.Log
     assert isinstance(record.exc_info[1], LookupError)
 
 
+@pytest.mark.parametrize("kind", [RuntimeError, SystemExit])
 def test_exception_when_the_handler_itself_fails_then_both_are_logged_and_the_loop_goes_on(
-    caplog: pytest.LogCaptureFixture,
+    caplog: pytest.LogCaptureFixture, kind: type[BaseException]
 ) -> None:
     """A bug in on_exception is one more exception, no end."""
 
     def fail_to_handle(error: BaseException) -> None:
-        raise RuntimeError("bad handler")
+        raise kind("bad handler")
 
     scheduler = EventLoopThreadScheduler("careless", on_exception=fail_to_handle)
 
@@ -532,6 +533,14 @@ def test_time_when_not_a_number_then_it_is_refused(scheduler: EventLoopThreadSch
         scheduler.schedule_relative(period, _do_nothing)
     with pytest.raises(ValueError, match="period must be a number of seconds, got nan"):
         scheduler.schedule_periodic(period, lambda _: None)
+
+
+def test_loop_factory_when_it_makes_no_loop_then_the_caller_learns_at_once() -> None:
+    """Not only when a wait for it is given up."""
+    scheduler = EventLoopThreadScheduler("empty", loop_factory=lambda: None)  # type: ignore[arg-type,return-value]  # pyright: ignore[reportArgumentType]  # wrong on purpose
+    with pytest.raises(AttributeError, match="NoneType"):
+        scheduler.post(print)
+    assert "empty" not in {thread.name for thread in threading.enumerate()}
 
 
 def test_loop_factory_when_it_fails_then_the_caller_gets_the_error_and_may_try_again() -> None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import logging
+import selectors
 import threading
 import time
 from collections.abc import AsyncGenerator
@@ -381,6 +382,30 @@ def test_dispose_when_a_task_was_spawned_just_before_then_it_never_starts_or_is_
         scheduler.spawn(work)
         scheduler.dispose(FOREVER)
         assert seen in ([], ["cleaned"])
+
+
+def test_loop_when_it_breaks_then_it_is_reported_and_the_thread_ends() -> None:
+    """A loop that fails whenever it runs must not be run in circles; the scheduler counts as disposed."""
+    errors: list[BaseException] = []
+    broken = threading.Event()
+
+    class BreakingSelector(selectors.DefaultSelector):
+        def select(self, timeout: float | None = None) -> list[tuple[selectors.SelectorKey, int]]:
+            if broken.is_set():
+                raise OSError("bad file descriptor")
+            return super().select(timeout)
+
+    scheduler = EventLoopThreadScheduler(
+        "broken", loop_factory=lambda: asyncio.SelectorEventLoop(BreakingSelector()), on_exception=errors.append
+    )
+    thread = thread_of(scheduler)
+    scheduler.post(broken.set)
+    thread.join(BOUND)
+    assert not thread.is_alive()
+    assert scheduler.is_disposed
+    assert {str(error) for error in errors} == {"bad file descriptor"}
+    assert scheduler.post(print) is False
+    broken.clear()
 
 
 @pytest.mark.parametrize("timeout", [-1.0, float("nan")])

@@ -22,7 +22,7 @@ logging.getLogger("asyncio").setLevel(logging.ERROR)  # no word on callbacks tha
 _process._EXIT_TIMEOUT = {exit_timeout}  # for ever, unless the test is about the end of patience
 
 def say(text):
-    os.write(1, text.encode() + bytes([10]))  # in one piece, whatever other threads print
+    os.write(1, str(text).encode() + bytes([10]))  # in one piece, whatever other threads print
 
 def flush(scheduler):
     done = threading.Event()

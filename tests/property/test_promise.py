@@ -257,12 +257,14 @@ class Audience:
         self.options = options
         self.candles: dict[tuple[str, int], OHLCCandle] = {}
         self.clocks: dict[int, int] = {}
+        self.heard: dict[str, list[tuple[int, int]]] = defaultdict(list)
         feed.subscribe(self.note_clock)
         feed.pipe(to_ohlc("1m", **options)).subscribe(self.take)
 
     def note_clock(self, tick: PriceTick) -> None:
-        """Keep the newest stamp of each span."""
+        """Keep the newest stamp of each span, and what each symbol's trades came on."""
         self.clocks[tick.span] = max(tick.timestamp, self.clocks.get(tick.span, 0))
+        self.heard[tick.symbol].append((tick.timestamp, tick.span))
 
     def take(self, candle: OHLCCandle) -> None:
         """Keep the last revision."""
@@ -377,7 +379,8 @@ def judge(audience: Audience, venue: SimulatedVenue, tally: Tally) -> None:
             tally.untouched += 1
             tally.untouched_incomplete += not candle.complete
             grace = int(audience.options.get("grace", 2.0) * SECOND)
-            if not candle.complete and audience.clocks[candle.span] > candle.close_time + grace:
+            span = max(heard for heard in audience.heard[candle.symbol] if heard[0] < candle.close_time)[1]
+            if not candle.complete and audience.clocks[span] > candle.close_time + grace:
                 tally.unexplained.append(repr(candle))
 
 

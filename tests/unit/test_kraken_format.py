@@ -365,3 +365,15 @@ def test_side_when_unknown_then_some_side_is_written() -> None:
     (parsed,) = VENUE.parse(FORMAT.trades([tick(side=None)]))
     assert isinstance(parsed, PriceTick)
     assert parsed.side in tuple(Side)
+
+
+def test_trades_when_an_id_is_no_number_then_says_so() -> None:
+    """A recording of another venue can't be played as Kraken's without its ids being replaced."""
+    assert json.loads(FORMAT.trades([tick(trade_id="12")]))["data"][0]["trade_id"] == 12
+    with pytest.raises(ValueError, match="numbers, got 'a-1'"):
+        FORMAT.trades([tick(trade_id="a-1")])
+
+
+def test_trades_when_a_symbol_has_quotes_then_is_still_json() -> None:
+    """Whatever a symbol is called."""
+    assert json.loads(FORMAT.trades([tick(symbol='A"B/USD')]))["data"][0]["symbol"] == 'A"B/USD'

@@ -278,7 +278,7 @@ def test_ticks_when_a_needed_column_is_missing_then_the_call_says_which(missing:
         ({"exchange": [3, 4]}, TypeError, "row 0: exchange must be a string, got 3"),
         ({"trade_id": [1.5, 2.0]}, ValueError, "row 0: trade_id must be an integer or a string, got 1.5"),
         ({"trade_id": [1.0, 1e17]}, ValueError, r"row 1: trade_id must be an integer or a string, got 1e\+17"),
-        ({"side": ["buy", "BUY"]}, ValueError, "row 1: 'BUY' is not a valid Side"),
+        ({"side": ["buy", "BUY"]}, ValueError, "row 1: side must be 'buy', 'sell' or None, got 'BUY'"),
     ],
 )
 def test_ticks_when_a_row_is_no_tick_then_the_error_names_the_row(

@@ -69,6 +69,18 @@ def _iso(instant: int) -> str:
     return f"{_whole_seconds(seconds)}.{rest:09d}Z" if nanos else f"{_whole_seconds(seconds)}.{micros:06d}Z"
 
 
+@lru_cache(maxsize=4096)
+def _quoted(text: str) -> str:
+    return _encode(text).decode()
+
+
+def _number(trade_id: int | str | None) -> int:
+    try:
+        return trade_id if isinstance(trade_id, int) else int(trade_id or "")
+    except ValueError:
+        raise ValueError(f"Kraken's trade ids are numbers, got {trade_id!r}") from None
+
+
 def _plain(number: float) -> str:
     """The shortest decimal that reads back as the same number, never with an exponent."""
     return format(Decimal(repr(number)), "f")
@@ -177,8 +189,9 @@ class KrakenFormat:
     def trades(self, ticks: Sequence[PriceTick], *, snapshot: bool = False) -> bytes:
         """Return a message of the channel "trade"."""
         rows = [
-            f'{{"symbol":"{tick.symbol}","side":"{tick.side or "buy"}","price":{tick.price!r},"qty":{tick.volume!r},'
-            f'"ord_type":"limit","trade_id":{tick.trade_id},"timestamp":"{_iso(tick.timestamp)}"}}'
+            f'{{"symbol":{_quoted(tick.symbol)},"side":"{tick.side or "buy"}","price":{tick.price!r},'
+            f'"qty":{tick.volume!r},"ord_type":"limit","trade_id":{_number(tick.trade_id)},'
+            f'"timestamp":"{_iso(tick.timestamp)}"}}'
             for tick in ticks
         ]
         kind = "snapshot" if snapshot else "update"
@@ -238,7 +251,7 @@ class KrakenFormat:
                 "s" if tick.side == "sell" else "b",
                 "l",
                 "",
-                tick.trade_id,
+                _number(tick.trade_id),
             ]
             for tick in ticks
         ]

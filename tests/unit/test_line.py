@@ -1,0 +1,211 @@
+"""What a line stamps on its items: span and since, from acknowledgements or from what it sees."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable, Iterable, Sequence
+from typing import Any, ClassVar, cast
+
+from reactivex import Observable, abc
+from reactivex.disposable import Disposable
+from reactivex.testing import TestScheduler
+
+from rxstreams.config import StreamConfig
+from rxstreams.instants import SECOND
+from rxstreams.items import PriceTick
+from rxstreams.scheduler import EventLoopThreadScheduler
+from rxstreams.sources._connection import Connection, ConnectionContext, ConnectionOwner
+from rxstreams.sources.stream import Stream
+from rxstreams.sources.venue import Acknowledged, Channel, Message, Rejected, Venue
+from rxstreams.states import StreamEvent
+
+T0 = 1_735_689_600 * SECOND
+A, B = "A/USD", "B/USD"
+
+
+class PlainVenue(Venue):
+    """A venue whose frames are looked up in a table, with 2 s of disorder."""
+
+    name: ClassVar[str] = "plain"
+    url: ClassVar[str] = "ws://127.0.0.1:9"
+    documentation: ClassVar[tuple[str, str]] = ("", "")
+
+    def __init__(self) -> None:
+        self.table: dict[bytes, Callable[[], Iterable[Message]]] = {}
+
+    def subscribe_frame(self, channel: Channel, symbols: Sequence[str], request: int) -> str:
+        """Return nothing that anybody reads."""
+        return f"subscribe {request}"
+
+    def unsubscribe_frame(self, channel: Channel, symbols: Sequence[str], request: int) -> str:
+        """Return nothing that anybody reads."""
+        return f"unsubscribe {request}"
+
+    def parse(self, frame: bytes) -> Iterable[Message]:
+        """Look it up."""
+        return self.table[frame]()
+
+
+class SilentVenue(PlainVenue):
+    """Acknowledges nothing."""
+
+    acknowledges: ClassVar[bool] = False
+
+
+class VirtualLoop(TestScheduler):
+    """Posted functions run at once."""
+
+    on_thread = True
+
+    def post(self, function: Callable[..., object], *arguments: object) -> bool:
+        """Run it."""
+        function(*arguments)
+        return True
+
+
+class Bench:
+    """A feed of two symbols on one line, whose frames the test pushes by hand."""
+
+    def __init__(self, venue: PlainVenue) -> None:
+        self.venue = venue
+        self.ticks: list[PriceTick] = []
+        self.events: list[StreamEvent] = []
+        self.sent: list[str] = []
+        self.sockets: list[abc.ObserverBase[bytes]] = []
+        self.feed: Stream[PriceTick] = Stream(
+            venue,
+            [A, B],
+            Channel("trades"),
+            StreamConfig(),
+            scheduler=cast("EventLoopThreadScheduler", VirtualLoop()),
+            connect=self.connect,
+        )
+        self.feed.events.subscribe(self.events.append)
+        self.feed.subscribe(self.ticks.append)
+
+    def connect(self, context: ConnectionContext, owner: ConnectionOwner) -> Observable[bytes]:
+        """Open at once."""
+
+        def subscribe(
+            observer: abc.ObserverBase[bytes], scheduler: abc.SchedulerBase | None = None
+        ) -> abc.DisposableBase:
+            self.sockets.append(observer)
+            self.sent += owner.on_open(cast("Connection", self))
+            return Disposable()
+
+        return Observable(subscribe)
+
+    def send(self, frames: list[str]) -> None:
+        """Stand in for the connection's."""
+        self.sent += frames
+
+    def check_streaming(self) -> None:
+        """Stand in for the connection's."""
+
+    def push(self, *messages: Message | Exception) -> None:
+        """Receive a frame that says this."""
+
+        def say() -> Iterable[Message]:
+            for message in messages:
+                if isinstance(message, Exception):
+                    raise message
+                yield message
+
+        self.venue.table[b"frame"] = say
+        self.sockets[-1].on_next(b"frame")
+
+    def covered(self) -> list[tuple[str, float]]:
+        """Return symbol and since of the ticks so far, in seconds after T0; of an instant: just after it."""
+        return [(tick.symbol, round((tick.since - T0) / SECOND, 6)) for tick in self.ticks]
+
+
+def trade(symbol: str, seconds: float) -> PriceTick:
+    """Return a trade."""
+    return PriceTick(symbol=symbol, price=1.0, timestamp=T0 + int(seconds * SECOND), exchange="plain")
+
+
+def test_since_when_the_acknowledgement_has_a_time_then_begins_there() -> None:
+    """Each symbol at its own."""
+    bench = Bench(PlainVenue())
+    bench.push(Acknowledged(symbols=(A,), time=T0 + SECOND), Acknowledged(symbols=(B,), time=T0 + 3 * SECOND))
+    bench.push(trade(A, 4), trade(B, 5), trade(A, 6))
+    assert bench.covered() == [(A, 1.0), (B, 3.0), (A, 1.0)]
+    assert bench.ticks[0].since == T0 + SECOND + 1  # a trade of that instant may have gone before
+    assert len({tick.span for tick in bench.ticks}) == 1
+    assert all(tick.received > 0 for tick in bench.ticks)
+
+
+def test_since_when_the_acknowledgement_has_no_time_then_begins_past_the_newest_stamp() -> None:
+    """The next stamp on the line, of whatever symbol, plus the venue's disorder: never the local clock."""
+    bench = Bench(PlainVenue())
+    bench.push(Acknowledged(symbols=(A, B)))
+    bench.push(trade(A, 10))
+    bench.push(trade(B, 99))
+    assert bench.covered() == [(A, 12.0), (B, 12.0)]
+
+
+def test_since_when_nothing_is_acknowledged_then_begins_past_the_symbols_first_tick() -> None:
+    """Its own first tick plus the disorder."""
+    bench = Bench(SilentVenue())
+    bench.push(trade(A, 10), trade(B, 20), trade(A, 30))
+    assert bench.covered() == [(A, 12.0), (B, 22.0), (A, 12.0)]
+
+
+def test_since_when_trades_overtake_the_acknowledgement_then_they_cover_nothing() -> None:
+    """Known late, never claimed early."""
+    bench = Bench(PlainVenue())
+    bench.push(trade(A, 10), trade(A, 11))
+    bench.push(Acknowledged(symbols=(A,), time=T0 + 9 * SECOND))
+    bench.push(trade(A, 12))
+    assert bench.covered() == [(A, 12.0), (A, 13.0), (A, 9.0)]
+
+
+def test_trade_when_stamped_a_minute_ahead_of_its_receipt_then_is_a_bad_message() -> None:
+    """One such tick would close every candle."""
+    bench = Bench(PlainVenue())
+    bench.push(Acknowledged(symbols=(A,), time=T0))
+    ahead = PriceTick(symbol=A, price=1.0, timestamp=time.time_ns() + 90 * SECOND)
+    bench.push(ahead)
+    bench.push(trade(A, 1))
+    assert len(bench.ticks) == 1
+    assert bench.feed.stats.parse_errors == 1
+    assert [event.kind for event in bench.events if event.kind != "state"] == ["bad_message"]
+
+
+def test_parse_when_it_raises_something_else_then_is_a_bad_message_too() -> None:
+    """A venue of a user's own may have bugs; what came before it in the frame is kept."""
+    bench = Bench(PlainVenue())
+    bench.push(Acknowledged(symbols=(A,), time=T0))
+    bench.push(trade(A, 1), KeyError("price"))
+    bench.push(trade(A, 2))
+    assert [tick.timestamp for tick in bench.ticks] == [T0 + SECOND, T0 + 2 * SECOND]
+    assert bench.feed.stats.parse_errors == 1
+    bench.push(cast("Any", "junk"))
+    assert bench.feed.stats.parse_errors == 2
+
+
+def test_trade_when_its_symbol_is_not_the_lines_then_is_ignored() -> None:
+    """Also on its way after a removal; the others keep their since and get a new span."""
+    bench = Bench(PlainVenue())
+    bench.push(Acknowledged(symbols=(A, B), time=T0))
+    bench.push(trade(A, 1), trade("C/USD", 1))
+    bench.feed.remove([B])
+    bench.push(trade(B, 2), trade(A, 3))
+    assert bench.covered() == [(A, 0.0), (A, 0.0)]
+    assert bench.ticks[0].span != bench.ticks[1].span
+    assert bench.sent[-1].startswith("unsubscribe")
+
+
+def test_symbol_when_refused_while_running_then_ends_and_changes_the_span() -> None:
+    """Nothing of this line may close its candles any more."""
+    bench = Bench(PlainVenue())
+    bench.push(Acknowledged(symbols=(A, B), time=T0))
+    bench.push(trade(A, 1))
+    bench.push(Rejected(symbols=(B,), reason="delisted"))
+    bench.push(trade(A, 2), trade(B, 2))
+    assert [tick.symbol for tick in bench.ticks] == [A, A]
+    assert bench.ticks[0].span != bench.ticks[1].span
+    assert bench.feed.symbols == (A,)
+    assert [(e.kind, e.symbols, e.reason) for e in bench.events if e.kind == "refused"] == [
+        ("refused", (B,), "delisted")
+    ]
