@@ -20,6 +20,7 @@ from rxstreams._cli.headers import demo_header
 from rxstreams._cli.picture import Picture
 from rxstreams._cli.verdict import describe
 from rxstreams.backoff import BackoffPolicy
+from rxstreams.instants import SECOND
 from rxstreams.items import OHLCCandle, PriceTick
 from rxstreams.operators import resample
 from rxstreams.sources import Stream, kraken
@@ -33,6 +34,7 @@ RATES = {"BTC/USD": 2.0, "ETH/USD": 1.0, "BCH/USD": 1 / 120, "SOL/USD": 0.7, "XR
 _SYMBOLS_PER_SOCKET = 3
 _DURATION = 15 * 60
 _GARBAGE_AT, _DROP_AT, _STALL_AT = 100, 200, 390
+_LEAD = 5  # the exchange's seconds before the first minute, so that its candles are covered from their beginning
 _PATIENCE = 30.0
 
 
@@ -43,14 +45,16 @@ def make_market(seed: int) -> Market:
 
 def make_exchange(seed: int, seconds: float) -> FakeExchange:
     """Return the exchange: it plays the market within so many seconds, and breaks three times meanwhile."""
+    market = make_market(seed)
     return FakeExchange(
-        make_market(seed),
-        speed=_DURATION / seconds,
+        market,
+        start=market.start - _LEAD * SECOND,
+        speed=(_LEAD + _DURATION) / seconds,
         wait_for=len(RATES),
         faults=[
-            Garbage(connection=0, exchange_seconds=_GARBAGE_AT),
-            DropAfter(connection=0, exchange_seconds=_DROP_AT),
-            StallAfter(connection=1, exchange_seconds=_STALL_AT),
+            Garbage(connection=0, exchange_seconds=_LEAD + _GARBAGE_AT),
+            DropAfter(connection=0, exchange_seconds=_LEAD + _DROP_AT),
+            StallAfter(connection=1, exchange_seconds=_LEAD + _STALL_AT),
         ],
     )
 
@@ -120,7 +124,7 @@ def run_demo(*, seed: int, seconds: float, plain: bool, svg: Path | None = None)
     lines = Lines(on=not live)
     outcome = Outcome()
     with make_exchange(seed, seconds) as exchange, ExitStack() as stack:
-        begin = exchange.time
+        begin = exchange.time + _LEAD * SECOND
         board = Board(
             RATES,
             TIMEFRAMES,
@@ -131,7 +135,7 @@ def run_demo(*, seed: int, seconds: float, plain: bool, svg: Path | None = None)
         )
         dashboard = Dashboard(
             board,
-            header=lambda view: demo_header(view, (exchange.time - begin) / 1e9, _DURATION),
+            header=lambda view: demo_header(view, (exchange.time - begin) / SECOND, _DURATION),
             title="rxstreams demo",
             lag=False,
         )

@@ -18,7 +18,7 @@ _MOST_LINES = 4
 
 def demo_header(view: View, passed: float, duration: float) -> RenderableType:
     """Return the header of the demo: seconds of the exchange's time that have passed, of how many, and the lines."""
-    done = min(passed, duration)
+    done = min(max(0.0, passed), duration)
     grid = Table.grid(padding=(0, 2), expand=True)
     for ratio in (None, 1, None, None):
         grid.add_column(ratio=ratio, no_wrap=True)

@@ -15,8 +15,7 @@ from reactivex.disposable import SerialDisposable
 from rxstreams.errors import MessageError, SubscriptionError
 from rxstreams.instants import SECOND
 from rxstreams.items import OHLCCandle, PriceTick
-from rxstreams.operators import retry_with_backoff
-from rxstreams.operators._retry_with_backoff import RetryInfo
+from rxstreams.operators import RetryInfo, retry_with_backoff
 from rxstreams.sources._connection import Connection, ConnectionContext
 from rxstreams.sources._meter import Meter
 from rxstreams.sources._native_candles import NativeCandles

@@ -116,6 +116,8 @@ def test_demo_when_run_without_a_terminal_then_lines_tell_and_the_numbers_add_up
         assert program.errors() == ""
     text = "\n".join(program.lines)
     assert "\x1b" not in text
+    # The exchange was there before the first minute, so the first candles are complete.
+    assert program.candles[0]["verdict"] == "complete"
     for event in ("expected Kraken trades", "broke", "did not answer a probe", "streaming again"):
         assert event in text
     numbers = _numbers(program.lines)
@@ -158,7 +160,8 @@ def _market(duration: float = 1200.0) -> Market:
 @_can_interrupt
 def test_watch_when_trades_come_then_candles_are_printed_and_ctrl_c_ends_it_well() -> None:
     """All closed candles of both timeframes, each as the exchange's trades make it; then Ctrl-C: exit code 0."""
-    with FakeExchange(_market(), wait_for=2) as exchange:
+    # It begins a second before the first minute: the first candles are covered from their beginning.
+    with FakeExchange(_market(), start=_market().start - 10**9, wait_for=2) as exchange:
         with Program("watch", "kraken", "BTC/USD", "ETH/USD", "-t", "5m", "-t", "1m", "--url", exchange.url) as program:
             exchange.wait_finished(_PATIENCE)
             program.wait_for(lambda: len(program.candles) >= 2 * (19 + 3))

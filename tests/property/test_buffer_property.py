@@ -118,11 +118,14 @@ def test_manager_when_fed_by_trades_then_it_holds_what_builder_and_resampler_mak
     builder = CandleBuilder(1, on_candle=resampler.add)
     manager = OHLCCacheManager(timeframes=(1, 2, 6), max_candles=max_candles)
 
+    shown: dict[str, OHLCCandle] = {}
+
     def read(symbol: str) -> list[list[tuple[Any, ...]]]:
         # What a reader sees of a forming candle is what its own trades make of it.
         forming = builder.open_candle(symbol)
-        if forming is not None:
+        if forming is not None and forming != shown.get(symbol):
             resampler.add(forming)
+            shown[symbol] = forming
         rows = manager.get_multi_timeframe_candles(symbol)
         return [[_said(candle) for candle in candles] for candles in rows.values()]
 

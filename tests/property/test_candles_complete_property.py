@@ -81,7 +81,7 @@ class Simulation:
             ends = begins + 12.0 + rng.expovariate(1 / 40.0)
             for symbol in symbols:
                 for arrival, trade in live[symbol]:
-                    if begins <= arrival < ends and trade.time >= since[symbol]:
+                    if begins <= arrival < ends:  # some are stamped before the coverage begins
                         self._arrive(arrival, trade, span, since[symbol])
             begins = ends + rng.expovariate(1 / 6.0)
             span = self._reconnect(symbols, live, since, span, ends, begins)
@@ -110,13 +110,10 @@ class Simulation:
         success = {symbol: self.recovery != "" and rng.random() < 0.8 for symbol in symbols}
         all_done = max(done.values()) if is_fresh or all(success.values()) else math.inf
         next_span = new_span if is_fresh or all_done is math.inf else span
-        old = dict(since)
         for symbol in symbols:
             if not success[symbol]:
                 since[symbol] = back
             for arrival, trade in live[symbol]:
-                if trade.time < (old[symbol] if success[symbol] else back):
-                    continue
                 if success[symbol] and lost <= arrival < back:
                     arrives = done[symbol]  # fetched
                 elif back <= arrival < back + 10.0:
