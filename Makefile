@@ -10,12 +10,12 @@ export PIP_DISABLE_PIP_VERSION_CHECK := 1
 export PYRIGHT_PYTHON_IGNORE_WARNINGS := 1
 
 .DEFAULT_GOAL := help
-.PHONY: help demo test check lint format types wheel bench clean
+.PHONY: help demo test check lint format types notebooks wheel bench clean
 
 help: ## list the commands
 	@echo "make demo and make test work in a fresh clone; all they need is Python 3.11 or newer and make."
 	@echo
-	@awk -F ':.*## ' '/^[a-z]+:.*## / { printf "  make %-8s %s\n", $$1, $$2 }' Makefile
+	@awk -F ':.*## ' '/^[a-z]+:.*## / { printf "  make %-9s %s\n", $$1, $$2 }' Makefile
 	@echo
 	@echo "  make PYTHON=python3.13 test          another Python (make clean first: .venv keeps the one it was made with)"
 	@echo "  make test ARGS='-k kraken'           some of the tests; ARGS goes to pytest, or to rxstreams demo"
@@ -40,6 +40,9 @@ format: .venv/.has-dev ## let ruff mend the code and its format
 types: .venv/.has-dev ## mypy and pyright, both strict
 	$(BIN)/mypy
 	$(BIN)/pyright
+
+notebooks: .venv/.has-test ## run the notebooks again, and keep what they put out
+	$(BIN)/python tests/notebooks/run_notebooks.py notebooks/*.ipynb
 
 wheel: .venv/.has-dev ## build the wheel and try it in an empty venv
 	.ci/try-wheel $(BIN)/python

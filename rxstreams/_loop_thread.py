@@ -226,8 +226,6 @@ class SpawnedTask(DisposableBase):
 
     def dispose(self) -> None:
         """Cancel the task; on the loop's thread at once, elsewhere by a message to it."""
-        if self._dead:
-            return
         self._dead = True
         if self._thread.on_thread:
             self._cancel()
@@ -236,6 +234,7 @@ class SpawnedTask(DisposableBase):
             self._thread.post(self._cancel)
 
     def _cancel(self) -> None:
+        # Once only: a second cancellation would hit the task in the middle of its farewell.
         task, self._task = self._task, None
         if task is not None:
             task.cancel()

@@ -21,7 +21,9 @@ def trade_key(tick: PriceTick) -> Hashable:
         TypeError: it is no PriceTick.
     """
     if not isinstance(tick, PriceTick):  # pyright: ignore[reportUnnecessaryIsInstance]  # operators are not typed at run time
-        raise TypeError(f"deduplicate by trade_key expected a PriceTick, got {tick!r}; give it a key of your own")
+        raise TypeError(
+            f"deduplicate takes PriceTick items unless it is given a key, got {type(tick).__name__} {tick!r}"
+        )
     return None if tick.trade_id is None else (tick.exchange, tick.symbol, tick.trade_id)
 
 

@@ -65,7 +65,9 @@ def normalize_symbols(
             def on_next(item: Any) -> None:  # whatever its type says, anything may come
                 if item.__class__ is not PriceTick and item.__class__ is not OHLCCandle:
                     observer.on_error(
-                        TypeError(f"normalize_symbols expected a PriceTick or an OHLCCandle, got {item!r}")
+                        TypeError(
+                            f"normalize_symbols takes PriceTick or OHLCCandle items, got {type(item).__name__} {item!r}"
+                        )
                     )
                     return
                 name = resolve(item.symbol)

@@ -65,7 +65,8 @@ class Step:
 class Derivation:
     """Builds one key's candles from those of a shorter timeframe; everything under the lock that both stores share.
 
-    Closed children go into the resampler as they come; a forming one waits in ``_forming`` until someone reads.
+    Closed children go into the resampler as they come, and so does the beginning of a forming one; its changes wait in
+    ``_forming`` until someone reads.
     History is worked off in two parts: candles that the resampler still has get their changed children from it, older
     ones are built anew beside it.
 
@@ -84,6 +85,8 @@ class Derivation:
         self._forming: Row | None = None
         # Open times of the latest candles that the resampler has been given children of, ascending.
         self._latest: deque[int] = deque(maxlen=_KEPT)
+        # Open time and span of the child that the resampler was given last.
+        self._newest: tuple[int, int] | None = None
         step.derivations[self._key] = self
         source.listeners.append(self)
 
@@ -101,12 +104,14 @@ class Derivation:
 
     def on_row(self, row: Row) -> None:
         """Take a row of the source."""
-        waiting = self._forming
+        waiting, self._forming = self._forming, None
         if waiting is not None and waiting.open_time != row.open_time:
             self._add(self._child(waiting))
-        self._forming = None if row.closed else row
-        if row.closed:
+        # A candle must not be closed over the head of a child that is known: a new one is told at once.
+        if row.closed or self._newest != (row.open_time, row.span):
             self._add(self._child(row))
+        else:
+            self._forming = row
 
     def on_merge(self, rows: Sequence[Row], changed: set[int], edge: int | None) -> None:
         """Take what a merge has made of the source."""
@@ -134,6 +139,7 @@ class Derivation:
         open_time = self._step.longer.floor(child.open_time)
         if not latest or open_time > latest[-1]:
             latest.append(open_time)
+        self._newest = (child.open_time, child.span)
         self._step.add(child)
 
     def _child(self, row: Row, since: int | None = None) -> OHLCCandle:

@@ -285,6 +285,7 @@ class OHLCBuffer(abc.ObserverBase["PriceTick | OHLCCandle"]):
             self._builder = CandleBuilder(timeframe, on_candle=self._deliver)
             self._add = self._way_in = self._builder.adder(self._take_tick)
         self._builder.add(tick)
+        self._show_new()
 
     def _merge(self, history: list[OHLCCandle], *, holes_are_quiet: bool) -> int:
         if not history:
@@ -313,12 +314,25 @@ class OHLCBuffer(abc.ObserverBase["PriceTick | OHLCCandle"]):
             self._ignored += 1
 
     def _refresh(self) -> None:
+        """Bring into the ring what a reader must see."""
         if self._derivation is not None:
             self._derivation.refresh()
-        elif self._kind == "trades" and self._builder is not None and self.symbol is not None:
-            forming = self._builder.open_candle(self.symbol, self.exchange or "")
+        elif self._kind == "trades":
+            forming = self._forming()
             if forming is not None:
                 self._store.put(forming, Origin.LIVE)
+
+    def _show_new(self) -> None:
+        """Bring a forming candle into the ring as soon as it begins: what is built from this buffer must know of it."""
+        forming = self._forming()
+        newest = self._store.ring.newest
+        if forming is not None and (newest is None or forming.open_time > newest):
+            self._store.put(forming, Origin.LIVE)
+
+    def _forming(self) -> OHLCCandle | None:
+        if self._builder is None or self.symbol is None:
+            return None
+        return self._builder.open_candle(self.symbol, self.exchange or "")
 
     def _check(self, exchange: str, symbol: str, timeframe: Timeframe) -> None:
         """Refuse an item of another key; the first one completes the key."""

@@ -345,8 +345,10 @@ class OHLCCacheManager(abc.ObserverBase["PriceTick | OHLCCandle"]):
         if symbol != tick.symbol:
             self._add(replace(tick, symbol=symbol))
             return
-        self._shelf.open(tick.exchange, symbol, self._lengths[0])._build_with(self._builder)
+        buffer = self._shelf.open(tick.exchange, symbol, self._lengths[0])
+        buffer._build_with(self._builder)
         self._builder.add(tick)
+        buffer._show_new()
 
     def _take_candle(self, candle: OHLCCandle) -> None:
         known = self._resolved(candle)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import importlib
 import inspect
 import re
+from collections.abc import Callable
 from functools import cache
 from types import ModuleType
 
@@ -15,7 +16,13 @@ from source_tree import ROOT
 @cache
 def _operators() -> dict[str, object]:
     module: ModuleType = importlib.import_module("rxstreams.operators")
-    return {name: value for name in module.__all__ if inspect.isfunction(value := getattr(module, name))}
+    functions = {name: value for name in module.__all__ if inspect.isfunction(value := getattr(module, name))}
+    # Beside the operators stand what they take and tell: keys, protocols, records.
+    return {name: function for name, function in functions.items() if _returns_an_operator(function)}
+
+
+def _returns_an_operator(function: Callable[..., object]) -> bool:
+    return str(inspect.signature(function).return_annotation).startswith("Callable[[Observable[")
 
 
 def _sections(doc: str) -> set[str]:

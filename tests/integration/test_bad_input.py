@@ -72,7 +72,9 @@ def test_operator_when_it_gets_the_wrong_item_then_says_so(source: Any, operator
     """To on_error; it neither crashes nor swallows."""
     caught: list[Exception] = []
     items: Observable[Any] = reactivex.of(source)
-    items.pipe(operator).subscribe(lambda item: None, caught.append)
+    got: list[Any] = []
+    items.pipe(operator).subscribe(got.append, caught.append)
+    assert got == []
     with pytest.raises(TypeError, match=message):
         raise caught[0]
 

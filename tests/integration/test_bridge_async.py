@@ -246,17 +246,19 @@ def test_iteration_when_left_by_break_then_the_subscription_is_disposed() -> Non
 def test_iteration_when_items_never_run_out_then_others_on_the_loop_still_get_their_turn() -> None:
     """Where there is always an item, the consumer never waits; without a turn a cancellation would never come."""
     subject: Subject[int] = Subject()
+    consuming = asyncio.Event()
 
     async def consume() -> None:
         async for item in to_async_iterable(subject):
             assert item < 1_000_000, "nobody else got a turn"
+            consuming.set()
             subject.on_next(item + 1)  # the next one is there before it is asked for
 
     async def main() -> None:
         task = asyncio.create_task(consume())
         await asyncio.sleep(0)
         subject.on_next(0)
-        await asyncio.sleep(0)
+        await consuming.wait()
         task.cancel()
         with pytest.raises(asyncio.CancelledError):
             await task

@@ -13,11 +13,13 @@ import time
 from collections.abc import Callable
 from pathlib import Path
 from types import TracebackType
-from typing import Self
+from typing import Any, Self
 
 import pytest
 from click.testing import CliRunner
 
+from rxstreams._cli import demo
+from rxstreams._cli.audit import Audit, audit
 from rxstreams._cli.commands import commands
 from rxstreams.sources import venue, venues
 from rxstreams.testing import DropAfter, FakeExchange, Garbage, HttpStatus, Market, RefuseSymbols, candles_of
@@ -117,7 +119,7 @@ def test_demo_when_run_without_a_terminal_then_lines_tell_and_the_numbers_add_up
     text = "\n".join(program.lines)
     assert "\x1b" not in text
     # The exchange was there before the first minute, so the first candles are complete.
-    assert program.candles[0]["verdict"] == "complete"
+    assert any(found["time"] == "00:00" and found["verdict"] == "complete" for found in program.candles)
     for event in ("expected Kraken trades", "broke", "did not answer a probe", "streaming again"):
         assert event in text
     numbers = _numbers(program.lines)
@@ -136,6 +138,23 @@ def test_demo_when_run_without_a_terminal_then_lines_tell_and_the_numbers_add_up
     assert drawing.startswith("<svg")
     assert "http" not in drawing.replace("http://www.w3.org/2000/svg", "").replace("https://www.textualize.io", "")
     assert 20_000 < picture.stat().st_size < 200_000
+
+
+def test_demo_when_a_trade_got_lost_on_the_way_then_the_exit_code_is_1(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """One trade of thousands, taken away after it arrived: the difference is told, and the success is not."""
+
+    def spoilt(**material: Any) -> Audit:
+        del material["arrived"][100]
+        return audit(**material)
+
+    monkeypatch.setattr(demo, "audit", spoilt)
+    assert demo.run_demo(seed=1, seconds=3, plain=True) == 1
+    output = capsys.readouterr().out
+    assert "1 difference, none of which may be" in output
+    assert "was written to the socket and never arrived" in output
+    assert "is the true one" not in output
 
 
 @_can_interrupt

@@ -405,8 +405,6 @@ def test_spawn_when_disposed_then_the_task_is_cancelled_once_and_cleans_up(sched
     task.dispose()
     assert cleaning.wait(BOUND)
     task.dispose()
-    task._dead = False  # type: ignore[attr-defined]  # pyright: ignore[reportAttributeAccessIssue]  # as it was for another thread
-    task.dispose()
     flush(scheduler)
     go_on.set()
     assert ended.wait(BOUND)

@@ -149,6 +149,36 @@ def test_absolute_when_the_datetime_is_naive_then_it_is_refused(clocks: Clocks) 
         clocks.scheduler.schedule_absolute(datetime(2025, 3, 1), lambda _, __: None)
 
 
+@pytest.mark.parametrize("kind", ["relative", "periodic"])
+def test_dispose_when_the_timer_is_due_already_and_another_thread_disposes_it_then_it_does_not_run(
+    clocks: Clocks, kind: str
+) -> None:
+    """The loop has taken both out; the message that would cancel the second comes too late, the flag does not."""
+    occupied, release = threading.Event(), threading.Event()
+    seen: list[str] = []
+    second: list[DisposableBase] = []
+
+    def occupy(_: SchedulerBase, __: object) -> None:
+        occupied.set()
+        release.wait(BOUND)
+
+    def arm() -> None:
+        clocks.scheduler.schedule_relative(0.9, occupy)
+        if kind == "relative":
+            second.append(clocks.scheduler.schedule_relative(1.0, lambda _, __: seen.append("ran")))
+        else:
+            second.append(clocks.scheduler.schedule_periodic(1.0, lambda _: seen.append("ran")))
+        clocks.pass_time(2.0)
+
+    clocks.scheduler.post(arm)
+    assert occupied.wait(BOUND)
+    second[0].dispose()
+    release.set()
+    clocks.on_thread(lambda: None)
+    clocks.on_thread(lambda: None)
+    assert seen == []
+
+
 def test_now_when_asked_then_it_is_the_wall_clock(clocks: Clocks) -> None:
     """reactivex's contract: absolute times are ordinary datetimes."""
     assert clocks.scheduler.now == NOON

@@ -73,6 +73,26 @@ def test_dispose_when_called_inside_a_task_then_the_task_is_cancelled_and_the_th
     assert seen == ["cleaned"]
 
 
+def test_dispose_when_the_handler_of_exceptions_calls_it_then_the_thread_ends() -> None:
+    """SystemExit gets there outside of the loop, where asyncio does not know that a loop is at home on this thread."""
+    seen: list[BaseException] = []
+
+    def give_up(error: BaseException) -> None:
+        seen.append(error)
+        scheduler.dispose(FOREVER)
+        seen.append(error)
+
+    def leave(_: SchedulerBase, __: object) -> None:
+        raise SystemExit(3)
+
+    scheduler = EventLoopThreadScheduler("own", on_exception=give_up)
+    thread = thread_of(scheduler)
+    scheduler.schedule(leave)
+    thread.join(BOUND)
+    assert not thread.is_alive()
+    assert [type(error) for error in seen] == [SystemExit, SystemExit]
+
+
 def test_dispose_when_two_schedulers_dispose_each_other_then_neither_waits() -> None:
     """Both are in dispose at the same moment: waiting for each other would take until the timeout."""
     one, two = EventLoopThreadScheduler("one"), EventLoopThreadScheduler("two")

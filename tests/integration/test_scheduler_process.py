@@ -267,8 +267,12 @@ def test_fork_when_the_action_itself_forks_then_the_child_is_on_no_schedulers_th
 
         def child():
             assert not scheduler.on_thread
+            assert not inherited.on_thread
             flush(scheduler)
             say("the child is done")
+
+        flush(scheduler)
+        inherited = scheduler._thread
 
         def action(*_):
             process = multiprocessing.get_context("fork").Process(target=child)

@@ -1,4 +1,4 @@
-"""A candle that says complete is true: simulated lines that break, recover or lose trades, and a look at every candle."""
+"""A candle that says complete is true: lines that break, recover or lose trades, and a look at every candle."""
 
 from __future__ import annotations
 
@@ -307,9 +307,7 @@ def test_complete_when_trades_vanish_on_a_living_line_then_the_last_revisions_ar
     ("options", "least"),
     [({}, 0.8), ({"fill": "flat"}, 0.7), ({"opens": "previous_close"}, 0.7), ({"recovery": "resumed"}, 0.9)],
 )
-def test_complete_when_counted_over_many_simulations_then_it_is_the_rule(
-    options: dict[str, Any], least: float
-) -> None:
+def test_complete_when_counted_over_many_simulations_then_it_is_the_rule(options: dict[str, Any], least: float) -> None:
     """The promise is not kept by saying nothing: most candles that are true say so."""
     says = is_true = 0
     for seed in range(12):

@@ -6,6 +6,7 @@ import math
 import random
 from bisect import bisect_right
 from collections.abc import Callable, Sequence
+from itertools import pairwise
 from typing import Any, Literal, NamedTuple
 
 import pandas as pd
@@ -76,9 +77,7 @@ def close_to(candle: OHLCCandle, true: Truth) -> bool:
     if exact != (true.open, true.high, true.low, true.close, true.trades):
         return False
     sums = (candle.volume, candle.quote_volume, candle.buy_volume)
-    return all(
-        math.isclose(a, b, rel_tol=1e-12, abs_tol=1e-300) for a, b in zip(sums, true[4:7], strict=True)
-    )
+    return all(math.isclose(a, b, rel_tol=1e-12, abs_tol=1e-300) for a, b in zip(sums, true[4:7], strict=True))
 
 
 def random_trades(rng: random.Random, *, symbols: int, count: int, pace: float, disorder: float) -> list[PriceTick]:
@@ -168,9 +167,7 @@ def test_candles_when_late_trades_have_been_counted_then_the_last_revisions_equa
         candles.append(candle)
         resampler.add(candle)
 
-    builder = CandleBuilder(
-        base, on_candle=on_candle, fill=fill, max_fill=10**6, opens=opens, emit=emit, grace=grace
-    )
+    builder = CandleBuilder(base, on_candle=on_candle, fill=fill, max_fill=10**6, opens=opens, emit=emit, grace=grace)
     for tick in ticks:
         builder.add(tick)
     builder.flush()
@@ -213,7 +210,7 @@ def test_candles_when_late_trades_have_been_counted_then_the_last_revisions_equa
 def test_candles_when_trades_come_in_slices_then_they_are_the_same(
     seed: int, cuts: list[int], fill: Literal["skip", "flat"]
 ) -> None:
-    """One by one through ``add``, or through the fast way in, taken anew for every slice: the same in the same order."""
+    """One by one through ``add``, or through the fast way in, taken anew for every slice: the same, in order."""
     ticks = random_trades(random.Random(seed), symbols=3, count=300, pace=0.7, disorder=1.0)
     slow: list[OHLCCandle] = []
     fast: list[OHLCCandle] = []
@@ -222,7 +219,7 @@ def test_candles_when_trades_come_in_slices_then_they_are_the_same(
     for tick in ticks:
         one.add(tick)
     edges = [0, *sorted(cuts), len(ticks)]
-    for start, end in zip(edges, edges[1:], strict=False):
+    for start, end in pairwise(edges):
         add: Callable[[PriceTick], None] = two.adder()
         for tick in ticks[start:end]:
             add(tick)
@@ -232,14 +229,18 @@ def test_candles_when_trades_come_in_slices_then_they_are_the_same(
 
 
 @settings(max_examples=60)
-@given(seed=SEEDS, emit=st.sampled_from(["closed", "updates"]), opens=st.sampled_from(["first_trade", "previous_close"]))
+@given(
+    seed=SEEDS, emit=st.sampled_from(["closed", "updates"]), opens=st.sampled_from(["first_trade", "previous_close"])
+)
 def test_candles_when_sent_then_each_of_them_holds_the_invariants(
     seed: int, emit: Literal["closed", "updates"], opens: Literal["first_trade", "previous_close"]
 ) -> None:
     """low <= open, close <= high; nothing open is complete; what is bought is not more than what is traded."""
     ticks = random_trades(random.Random(seed), symbols=3, count=300, pace=0.7, disorder=3.0)
     got: list[OHLCCandle] = []
-    chain = reactivex.compose(to_ohlc("5s", emit=emit, opens=opens, fill="flat"), resample("5s", "20s", "1m", emit=emit))
+    chain = reactivex.compose(
+        to_ohlc("5s", emit=emit, opens=opens, fill="flat"), resample("5s", "20s", "1m", emit=emit)
+    )
     chain(reactivex.from_iterable(ticks)).subscribe(got.append)
     assert {str(candle.timeframe) for candle in got} == {"5s", "20s", "1m"}
     for candle in got:
@@ -273,7 +274,12 @@ def test_chain_when_it_resamples_then_it_equals_pandas_over_the_trades(seed: int
     assert len(got) == len(mine) == len(expected) > 100
     for key, row in expected.iterrows():
         candle = mine[key]
-        assert (candle.open, candle.high, candle.low, candle.close) == (row["first"], row["max"], row["min"], row["last"])
+        assert (candle.open, candle.high, candle.low, candle.close) == (
+            row["first"],
+            row["max"],
+            row["min"],
+            row["last"],
+        )
         assert candle.trades == row["trades"]
         assert math.isclose(candle.volume, row["volume"], rel_tol=1e-12)
     # Closed are all hours but each symbol's last, and complete all of them, as the trades say that they are covered.

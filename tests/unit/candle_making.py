@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable
-from typing import Any, TypeVar
+from typing import Any, TypeVar, cast
 
 from reactivex import Observable
 from reactivex.notification import OnCompleted, OnError, OnNext
@@ -98,7 +98,7 @@ def show(candle: OHLCCandle) -> str:
     return f"{key}: {prices} v{candle.volume:g} n{candle.trades} {state}{revision}"
 
 
-Arrival = tuple[float, object]
+Arrival = tuple[int, object]
 
 
 def arriving(*items: PriceTick | OHLCCandle) -> list[Arrival]:
@@ -110,8 +110,8 @@ def run(
     operator: Callable[[Observable[_T]], Observable[_U]],
     arrivals: Iterable[Arrival],
     *,
-    completed: float | None = None,
-    error: tuple[float, Exception] | None = None,
+    completed: int | None = None,
+    error: tuple[int, Exception] | None = None,
     disposed: float = 1000,
     use_scheduler: TestScheduler | None = None,
 ) -> list[tuple[float, str]]:
@@ -129,7 +129,7 @@ def run(
 
 def _write(notification: object) -> str:
     if isinstance(notification, OnNext):
-        value: object = notification.value
+        value: object = cast("OnNext[object]", notification).value
         return show(value) if isinstance(value, OHLCCandle) else repr(value)
     if isinstance(notification, OnError):
         return f"{type(notification.exception).__name__}: {notification.exception}"

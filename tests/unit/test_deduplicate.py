@@ -12,7 +12,8 @@ from reactivex.testing.recorded import Recorded
 
 from rxstreams.errors import ObserverError
 from rxstreams.items import OHLCCandle, PriceTick
-from rxstreams.operators._deduplicate import deduplicate, trade_key
+from rxstreams.operators import deduplicate
+from rxstreams.operators._deduplicate import trade_key
 
 on_next, on_error, on_completed = ReactiveTest.on_next, ReactiveTest.on_error, ReactiveTest.on_completed
 
@@ -108,7 +109,9 @@ def test_items_when_no_ticks_and_no_key_then_a_type_error_says_what_came(item: o
     time, error = _failure(result)
     assert time == 220
     assert type(error) is TypeError
-    assert str(error) == f"deduplicate by trade_key expected a PriceTick, got {item!r}; give it a key of your own"
+    assert (
+        str(error) == f"deduplicate takes PriceTick items unless it is given a key, got {type(item).__name__} {item!r}"
+    )
 
 
 def test_key_when_it_raises_then_an_observer_error_carries_the_cause() -> None:

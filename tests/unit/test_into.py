@@ -14,8 +14,7 @@ from reactivex.testing.recorded import Recorded
 
 from rxstreams.backoff import BackoffPolicy
 from rxstreams.errors import ObserverError
-from rxstreams.operators import retry_with_backoff
-from rxstreams.operators._into import into
+from rxstreams.operators import into, retry_with_backoff
 
 on_next, on_error, on_completed = ReactiveTest.on_next, ReactiveTest.on_error, ReactiveTest.on_completed
 

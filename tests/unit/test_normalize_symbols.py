@@ -10,7 +10,7 @@ from reactivex.testing import ReactiveTest, TestScheduler
 from reactivex.testing.recorded import Recorded
 
 from rxstreams.items import OHLCCandle, PriceTick, Side
-from rxstreams.operators._normalize_symbols import normalize_symbols
+from rxstreams.operators import normalize_symbols
 from rxstreams.symbols import SymbolMap
 from rxstreams.timeframe import Timeframe
 
@@ -107,7 +107,7 @@ def test_items_when_neither_ticks_nor_candles_then_a_type_error_says_what_came(i
     assert message.time == 210
     error = message.value.exception
     assert type(error) is TypeError
-    assert str(error) == f"normalize_symbols expected a PriceTick or an OHLCCandle, got {item!r}"
+    assert str(error) == f"normalize_symbols takes PriceTick or OHLCCandle items, got {type(item).__name__} {item!r}"
 
 
 def test_aliases_when_contradictory_or_wrong_then_they_are_refused_when_it_is_built() -> None:

@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 import reactivex
 from candle_making import arriving, child, run, show, trade
-from reactivex import Observable, abc
+from reactivex import Observable, abc, operators
 from reactivex.disposable import Disposable
 from reactivex.subject import Subject
 from reactivex.testing import TestScheduler
@@ -148,7 +148,9 @@ def test_not_served_when_the_base_has_no_such_boundary_then_the_error_names_both
     for timeframe in (5, 1):
         [(time, text)] = run(resample(timeframe), arriving(child(120, "1", timeframe=2), child(240, "1", timeframe=2)))
         assert time == 210
-        assert text.startswith(f"NotServed: candles of Timeframe('2m') can't build candles of Timeframe('{timeframe}m')")
+        assert text.startswith(
+            f"NotServed: candles of Timeframe('2m') can't build candles of Timeframe('{timeframe}m')"
+        )
     assert issubclass(NotServed, ValueError)
 
 
@@ -156,7 +158,9 @@ def test_not_served_when_a_zone_has_other_offsets_then_it_is_an_error() -> None:
     """India's midnight is at 18:30 UTC: no hour ends there, half an hour does."""
     kolkata = Timeframe("1d", tz="Asia/Kolkata")
     [(_, text)] = run(resample(kolkata), arriving(child(3600, "1", timeframe=60)))
-    assert text.startswith("NotServed: candles of Timeframe('1h') can't build candles of Timeframe('1d', tz='Asia/Kolkata')")
+    assert text.startswith(
+        "NotServed: candles of Timeframe('1h') can't build candles of Timeframe('1d', tz='Asia/Kolkata')"
+    )
     assert run(resample(kolkata), arriving(child(3600, "1", timeframe=30))) == []
 
 
@@ -287,7 +291,7 @@ def test_operator_when_used_twice_then_the_uses_share_nothing() -> None:
     got: list[list[str]] = []
     for source in (first, second, first, second):
         candles: list[str] = []
-        source.subscribe(lambda c, candles=candles: candles.append(show(c)))
+        source.pipe(operators.map(show)).subscribe(candles.append)
         got.append(candles)
     assert got == [["A 2m 120: 1 2 1 2 v2 n2 complete"], ["A 2m 120: 1 1 1 1 v1 n1 open"]] * 2
 
@@ -346,3 +350,41 @@ def test_trades_when_they_go_through_both_operators_then_hours_equal_their_trade
     assert hours[0] == f"A 1h 3600: 1 11 1 {97 % 11 + 1} v98 n98 complete"
     assert len(hours) == 5
     assert hours[-1].endswith("open")
+
+
+def test_flat_children_when_others_have_trades_then_all_prices_are_those_of_the_trades() -> None:
+    """An hour opens with its first trade, whether its empty minutes were filled or not."""
+    flat: dict[str, Any] = {"volume": 0.0, "trades": 0}
+    arrivals = arriving(
+        child(300, "9", **flat),
+        child(360, "5 6 4 5"),
+        child(420, "5", **flat),
+        child(480, "7"),
+        child(540, "7", **flat),
+    )
+    assert run(resample(5), arrivals) == [(214, "A 5m 300: 5 7 4 7 v2 n2 complete")]
+    arrivals = arriving(child(300, "9", **flat), child(540, "9", **flat), child(600, "8"), child(840, "8", **flat))
+    assert run(resample(5), arrivals) == [
+        (211, "A 5m 300: 9 9 9 9 v0 n0 complete"),
+        (213, "A 5m 600: 8 8 8 8 v1 n1 complete"),
+    ]
+
+
+def test_children_when_their_source_counts_no_trades_then_all_of_them_give_prices() -> None:
+    """An index has neither volume nor trades, and none of its candles is a filled one."""
+    bare: dict[str, Any] = {"volume": 0.0, "trades": 0}
+    arrivals = arriving(child(300, "9", **bare), child(360, "5 6 4 5", **bare), child(540, "7", **bare))
+    assert run(resample(5), arrivals) == [(212, "A 5m 300: 9 9 4 7 v0 n0 complete")]
+
+
+def test_filled_trades_when_resampled_then_the_hours_equal_those_without_filling() -> None:
+    """Except where nothing was traded at all: there a flat one stands."""
+    ticks = [trade(3600 + 173 * number, number % 11 + 1, span=0, since=1) for number in range(200)]
+    ticks = [tick for tick in ticks if not 14_400 <= tick.timestamp // SECOND < 18_000]
+    skipped: list[str] = []
+    filled: list[str] = []
+    source = reactivex.from_iterable(ticks)
+    source.pipe(to_ohlc(1), resample(60), operators.map(show)).subscribe(skipped.append)
+    source.pipe(to_ohlc(1, fill="flat"), resample(60), operators.map(show)).subscribe(filled.append)
+    assert [text for text in filled if " v0 " not in text] == skipped
+    assert len(filled) == len(skipped) + 1

@@ -147,9 +147,7 @@ def test_line_that_breaks_when_a_quiet_symbols_child_is_still_open_then_nothing_
 
 def test_line_that_lives_when_a_symbol_is_quiet_then_its_candle_closes_complete() -> None:
     """The same without the break: by B's second child after the end, or by its first update past grace."""
-    ticks = arriving(
-        trade(120, 1, "A"), trade(121, 1, "B"), trade(241, 2, "B"), trade(303, 3, "B"), trade(365, 3, "B")
-    )
+    ticks = arriving(trade(120, 1, "A"), trade(121, 1, "B"), trade(241, 2, "B"), trade(303, 3, "B"), trade(365, 3, "B"))
     closed: list[tuple[float, str]] = run(compose(to_ohlc("1m"), resample("2m")), ticks)
     updates = run(compose(to_ohlc("1m", emit="updates"), resample("2m")), ticks)
     assert [each for each in closed if each[1].startswith("A")] == [(214, "A 2m 120: 1 1 1 1 v1 n1 complete")]
@@ -166,3 +164,16 @@ def test_resample_when_its_own_output_is_resampled_then_the_long_candles_are_the
     source.pipe(resample(5), resample(15), resample(60)).subscribe(lambda c: chained.append(show(c)))
     assert direct == chained
     assert len(direct) == 3
+
+
+def test_flat_candles_when_a_tick_of_a_new_line_makes_them_then_they_say_nothing_of_the_old_one() -> None:
+    """B's gap is filled by its tick on span 2; A's last minute, on span 1, is still open in to_ohlc."""
+    arrivals = arriving(
+        trade(120, 1, "A"), trade(121, 1, "B"), trade(185, 2, "A"), trade(500, 3, "B", span=2, since=100)
+    )
+    messages = run(compose(to_ohlc("1m", fill="flat"), resample("2m")), arrivals)
+    assert [text for _, text in messages] == [
+        "B 2m 120: 1 1 1 1 v1 n1 complete",
+        "B 2m 240: 1 1 1 1 v0 n0 complete",
+        "B 2m 360: 1 1 1 1 v0 n0 complete",
+    ]

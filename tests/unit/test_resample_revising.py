@@ -176,7 +176,10 @@ def test_month_when_it_is_built_from_minutes_then_an_old_child_can_still_be_corr
     for minute in range(0, 31 * 1440, 10):
         resampler.add(child(start + minute * 60, "5", timeframe=10, since=start))
     resampler.add(child(start + 600, "5 9 5 5", timeframe=10, revision=1, since=start))
-    assert [show(c).partition(": ")[2] for c in got] == ["5 5 5 5 v4464 n4464 complete", "5 9 5 5 v4464 n4464 complete r1"]
+    assert [show(c).partition(": ")[2] for c in got] == [
+        "5 5 5 5 v4464 n4464 complete",
+        "5 9 5 5 v4464 n4464 complete r1",
+    ]
 
 
 def test_subscription_when_candles_were_dropped_then_its_end_says_how_many(caplog: pytest.LogCaptureFixture) -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from datetime import UTC, date, datetime, timedelta
+from itertools import pairwise
 from zoneinfo import ZoneInfo
 
 import pytest
@@ -63,13 +64,14 @@ def test_long_candles_when_the_clocks_change_then_they_hold_what_the_local_calen
         expected.setdefault(key, []).append(tick)
     timeframe = Timeframe(name, tz=zone, session_start=session_start)
     steps = {"1d": [timeframe], "1w": [Timeframe("1d", tz=zone, session_start=session_start), timeframe]}
-    for chain in (
-        [to_ohlc(timeframe)],
-        [to_ohlc("30m"), resample(timeframe)],
-        [to_ohlc("30m"), resample(*steps.get(name, steps["1w"]), timeframe)],
+    half_hours = reactivex.from_iterable(ticks).pipe(to_ohlc("30m"))
+    for made in (
+        reactivex.from_iterable(ticks).pipe(to_ohlc(timeframe)),
+        half_hours.pipe(resample(timeframe)),
+        half_hours.pipe(resample(*steps.get(name, steps["1w"]), timeframe)),
     ):
         got: list[OHLCCandle] = []
-        reactivex.compose(*chain)(reactivex.from_iterable(ticks)).subscribe(got.append)
+        made.subscribe(got.append)
         candles = [candle for candle in got if candle.timeframe == timeframe]
         assert [(c.volume, c.trades, c.open, c.high, c.low, c.close) for c in candles] == [
             (
@@ -85,7 +87,7 @@ def test_long_candles_when_the_clocks_change_then_they_hold_what_the_local_calen
         assert len(candles) >= 3
         assert [c.closed for c in candles] == [True] * (len(candles) - 1) + [candles[-1].closed]
         assert all(c.complete for c in candles[:-1])
-        assert all(b.open_time == a.close_time for a, b in zip(candles, candles[1:], strict=False))
+        assert all(b.open_time == a.close_time for a, b in pairwise(candles))
 
 
 @pytest.mark.parametrize(

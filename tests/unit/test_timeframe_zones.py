@@ -40,13 +40,14 @@ def _session(day: datetime, start: str) -> datetime:
 def _check(timeframe: Timeframe, starts: list[datetime], tz: str, start: str) -> None:
     instants = [_pandas(_session(day, start), tz) for day in starts]
     for opens, closes in pairwise(instants):
-        for inside in (opens, opens + 1, (opens + closes) // 2, closes - 1):
+        hours = range(opens, min(closes, opens + 48 * HOUR), HOUR // 4)
+        for inside in (*hours, opens + 1, (opens + closes) // 2, closes - 1):
             assert timeframe.floor(inside) == opens
             assert timeframe.next(inside) == closes
         assert timeframe.previous(closes) == opens
 
 
-@pytest.mark.parametrize("start", ["00:00", "02:30", "09:30", "12:00", "17:00", "23:45"])
+@pytest.mark.parametrize("start", ["00:00", "01:30", "02:30", "09:30", "12:00", "17:00", "23:45"])
 @pytest.mark.parametrize(("tz", "change"), _ZONES_AND_CHANGES)
 def test_days_weeks_and_months_when_the_clocks_change_then_they_start_as_pandas_says(
     tz: str, change: str, start: str
@@ -178,6 +179,15 @@ def test_hours_when_the_clocks_go_back_over_midnight_then_the_new_session_goes_o
     assert _starts(Timeframe("2h", tz="America/St_Johns"), "2010-11-07")[:3] == ["00:00-02", "02:00-03", "04:00-03"]
 
 
+def test_day_when_the_clocks_go_back_over_midnight_then_it_goes_on() -> None:
+    """St. John's shows the last hour of the day before again: it is the first of the new day, which had begun."""
+    timeframe = Timeframe("1d", tz="America/St_Johns")
+    midnight = int(datetime(2010, 11, 7, tzinfo=ZoneInfo("America/St_Johns")).timestamp()) * SECOND
+    for minutes in range(0, 25 * 60, 10):
+        assert timeframe.floor(midnight + minutes * MINUTE) == midnight
+    assert timeframe.next(midnight) == midnight + 25 * HOUR
+
+
 def test_hours_when_in_kolkata_then_they_are_those_of_its_clocks() -> None:
     """An offset of half an hour shifts them against UTC."""
     assert Timeframe("1h", tz="Asia/Kolkata").floor(0) == -30 * MINUTE
@@ -255,6 +265,10 @@ def _new_york(value: str, start: str = "00:00") -> Timeframe:
         (_new_york("5h"), _new_york("10h"), True),
         (_new_york("1h"), Timeframe("4h"), True),
         (_new_york("2h"), Timeframe("4h"), False),
+        (_new_york("2h", "01:00"), Timeframe("4h"), False),  # at one of the two offsets only
+        (Timeframe("30m"), Timeframe("1d", tz="America/St_Johns"), True),
+        (Timeframe("30m"), Timeframe("1h", tz="America/St_Johns"), False),  # at 00:01 the clocks skipped 01:00
+        (Timeframe("1m"), Timeframe("1h", tz="America/St_Johns"), True),
         (_new_york("1d"), Timeframe("1d", tz="US/Eastern"), True),
         (_new_york("1d"), Timeframe("1d", tz="America/Chicago"), False),
         (_new_york("1M"), _new_york("3M"), True),

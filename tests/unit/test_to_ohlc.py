@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 from datetime import timedelta
-from typing import Any
+from typing import Any, cast
 
 import pytest
 import reactivex
 from candle_making import arriving, child, run, show, trade
-from reactivex import Observable, abc
+from reactivex import Observable, abc, operators
 from reactivex.disposable import Disposable
 from reactivex.subject import Subject
 from reactivex.testing import TestScheduler
@@ -214,7 +214,7 @@ def test_option_when_it_is_wrong_then_building_the_operator_raises(
 ) -> None:
     """Not at the first subscription, and the message says what is accepted."""
     with pytest.raises(error) as caught:
-        to_ohlc(**{"timeframe": 1, **options})
+        to_ohlc(**cast("dict[str, Any]", {"timeframe": 1} | options))
     assert message in str(caught.value)
 
 
@@ -227,7 +227,7 @@ def test_operator_when_used_twice_then_the_uses_share_nothing() -> None:
     got: list[list[str]] = []
     for source in (first, second, first, second):
         candles: list[str] = []
-        source.subscribe(lambda c, candles=candles: candles.append(show(c)))
+        source.pipe(operators.map(show)).subscribe(candles.append)
         got.append(candles)
     whole = ["A 1m 60: 1 2 1 2 v2 n2 complete", "A 1m 120: 3 3 3 3 v1 n1 open"]
     assert got == [whole, ["A 1m 60: 1 2 1 2 v2 n2 open"]] * 2
@@ -253,7 +253,7 @@ def test_dispose_when_called_inside_on_next_then_nothing_more_arrives() -> None:
 def test_dispose_when_the_result_is_disposed_then_the_source_is_too() -> None:
     """The subscription at the source ends at 400."""
     scheduler = TestScheduler()
-    source: Any = scheduler.create_hot_observable()
+    source = cast("Any", scheduler.create_hot_observable)()
     scheduler.start(lambda: source.pipe(to_ohlc(1)), disposed=400)
     assert [(s.subscribe, s.unsubscribe) for s in source.subscriptions] == [(200, 400)]
 

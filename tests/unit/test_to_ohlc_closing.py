@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import pytest
 from candle_making import arriving, run, trade
 
@@ -165,7 +167,7 @@ def test_history_when_its_first_ticks_are_out_of_order_then_coverage_begins_afte
         ({"span": 1, "since": 121}, "closed"),
     ],
 )
-def test_history_when_something_else_follows_then_its_run_ends(then: dict[str, int], state: str) -> None:
+def test_history_when_something_else_follows_then_its_run_ends(then: dict[str, Any], state: str) -> None:
     """What closes the candle 120 of a history is its next tick, and that tick's run."""
     ticks = [trade(seconds, 1, span=0, since=0) for seconds in (60, 120)]
     messages = run(to_ohlc(1), arriving(*ticks, trade(180, 1, **then)))

@@ -118,11 +118,10 @@ def test_timer_when_gaps_are_filled_then_it_makes_no_flat_candles() -> None:
 def test_timer_when_the_line_fills_a_long_gap_first_then_the_proof_still_comes() -> None:
     """The candle is older than what is kept for late trades by then."""
     arrivals = [(246, trade(245, 1)), (700, trade(700, 9, "B")), (701, trade(701, 2))]
-    messages = run(to_ohlc(1, close_on="timer", fill="flat"), arrivals, disposed=710)
-    assert messages[0] == (302, "A 1m 240: 1 1 1 1 v1 n1 closed")
-    assert messages[-1] == (701, "A 1m 240: 1 1 1 1 v1 n1 complete r1")
-    assert [text for _, text in messages[1:-1]] == [
-        f"A 1m {start}: 1 1 1 1 v0 n0 complete" for start in range(300, 660, 60)
+    assert run(to_ohlc(1, close_on="timer", fill="flat"), arrivals, disposed=710) == [
+        (302, "A 1m 240: 1 1 1 1 v1 n1 closed"),
+        *((700, f"A 1m {start}: 1 1 1 1 v0 n0 complete") for start in range(300, 660, 60)),
+        (701, "A 1m 240: 1 1 1 1 v1 n1 complete r1"),
     ]
 
 

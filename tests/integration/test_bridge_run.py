@@ -1,4 +1,4 @@
-"""run: what it returns and raises, with sources that emit on the calling thread."""
+"""run: what it returns and raises, and how sources register to be stopped."""
 
 from __future__ import annotations
 
