@@ -82,12 +82,10 @@ class Boundaries(NamedTuple):
             if longer.months:
                 return apart == 0 and self.days == 1
             return bool(longer.days) and apart == 0 and _fits(self.days, longer.days, longer._anchor - self._anchor)
-        # Every session starts anew: its boundaries are this far from its start, by the clocks.
-        if longer.months or longer.days:
-            return apart % DAY_SECONDS % self.seconds == 0
-        if apart == 0:
-            return longer.seconds % self.seconds == 0
-        return DAY_SECONDS % self.seconds == 0 and _fits(self.seconds, longer.seconds, apart)
+        # Every session of either starts anew: these are the starts of the longer, by the clocks, from a start of ours.
+        first = apart % DAY_SECONDS
+        starts = (first,) if longer.months or longer.days else range(first, first + DAY_SECONDS, longer.seconds)
+        return all(start % DAY_SECONDS % self.seconds == 0 for start in starts)
 
     def _serve_by_instants(self, longer: Boundaries) -> bool:
         """Compare by the instants in UTC at which these begin, which must be evenly spaced at every offset."""

@@ -108,7 +108,7 @@ class Derivation:
         if waiting is not None and waiting.open_time != row.open_time:
             self._add(self._child(waiting))
         # A candle must not be closed over the head of a child that is known: a new one is told at once.
-        if row.closed or self._newest != (row.open_time, row.span):
+        if row.closed:
             self._add(self._child(row))
         else:
             self._forming = row

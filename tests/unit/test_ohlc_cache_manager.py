@@ -381,6 +381,19 @@ def test_bootstrap_when_it_comes_after_hours_of_live_candles_then_older_longer_c
     assert [candle.revision for candle in manager.candles("A", 60)] == [1, 0, 0, 0, 0]
 
 
+def test_bootstrap_when_it_joins_rows_of_a_full_ring_then_the_candle_over_the_seam_is_mended() -> None:
+    """The ring has lost the first minute that was live; history brings it back with those before."""
+    manager = OHLCCacheManager(timeframes=(1, 4), max_candles=5)
+    _feed(manager, [_tick(minute, since=T0 + 5 * MINUTE) for minute in range(5, 11)])
+    assert _show(manager.candles("A", 4))[0] == (4, 1.0, 3.0, "closed")
+    manager.bootstrap([_candle(minute, 1) for minute in range(2, 6)])
+    assert _show(manager.candles("A", 4)) == [
+        (0, 1.0, 2.0, "closed"),
+        (4, 1.0, 4.0, "complete"),
+        (8, 1.0, 3.0, "open"),
+    ]
+
+
 def test_bootstrap_when_hours_come_as_hours_then_they_stand_beside_those_that_are_built() -> None:
     """REST gives each timeframe its own depth; what is built goes on where it ends."""
     manager = OHLCCacheManager(timeframes=(5, 60, 240))
@@ -510,6 +523,7 @@ def test_buffer_of_a_manager_when_it_is_fed_directly_then_what_is_built_from_it_
     _feed(manager, [_tick(0), _tick(0, symbol="B")])
     buffer = manager.get_buffer("A", 5)
     assert isinstance(buffer, OHLCBuffer)
+    assert buffer._store.lock is manager._lock
     buffer.on_next(_tick(1, 3.0))
     buffer.update_from_trade(4.0, 1.0, T0 + 6 * MINUTE)
     with pytest.raises(ValueError, match="this buffer keeps"):

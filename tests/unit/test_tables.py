@@ -233,7 +233,7 @@ def test_ticks_when_the_frame_is_longer_than_a_slice_then_all_come_in_order() ->
     frame = pd.DataFrame({"timestamp": range(count), "price": 1.0, "symbol": "A", "side": "buy"})
     assert [tick.timestamp for tick in frame_to_ticks(frame)] == list(range(count))
     frame.loc[count - 1, "side"] = "up"
-    with pytest.raises(ValueError, match="row 20000: .*'up'"):
+    with pytest.raises(ValueError, match=r"row 20000: .*'up'"):
         list(frame_to_ticks(frame))
 
 

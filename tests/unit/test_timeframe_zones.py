@@ -11,6 +11,7 @@ from zoneinfo import ZoneInfo
 import pandas as pd
 import pytest
 
+from rxstreams._calendar import LocalClock, find_history
 from rxstreams.instants import HOUR, MINUTE, SECOND
 from rxstreams.timeframe import Timeframe
 
@@ -42,6 +43,7 @@ def _check(timeframe: Timeframe, starts: list[datetime], tz: str, start: str) ->
     for opens, closes in pairwise(instants):
         hours = range(opens, min(closes, opens + 48 * HOUR), HOUR // 4)
         for inside in (*hours, opens + 1, (opens + closes) // 2, closes - 1):
+            timeframe.floor(0)  # else the answer is the one that is kept
             assert timeframe.floor(inside) == opens
             assert timeframe.next(inside) == closes
         assert timeframe.previous(closes) == opens
@@ -128,10 +130,20 @@ def _starts(timeframe: Timeframe, day: str) -> list[str]:
         local = datetime.fromtimestamp(time // SECOND, zone)
         found.append(f"{local:%H:%M}{local:%z}"[:8])
         assert timeframe.floor(time) == time
-        assert timeframe.floor(timeframe.next(time) - 1) == time
-        time = timeframe.next(time)
+        following = timeframe.next(time)
+        for inside in range(time, following, 5 * MINUTE):
+            timeframe.floor(0)  # else the answer is the one that is kept
+            assert timeframe.floor(inside) == time
+        time = following
     assert time == end
     return found
+
+
+# 01:30 is in the hour that is repeated: the first counts.
+_NINETY_MINUTES = (
+    "21:00-04 22:30-04 00:00-04 01:30-04 03:00-05 04:30-05 06:00-05 07:30-05 09:00-05 10:30-05 12:00-05 13:30-05 "
+    "15:00-05 16:30-05 18:00-05 19:30-05"
+)
 
 
 @pytest.mark.parametrize(
@@ -140,6 +152,7 @@ def _starts(timeframe: Timeframe, day: str) -> list[str]:
         ("4h", "America/New_York", "00:00", "2025-03-09", "00:00-05 04:00-04 08:00-04 12:00-04 16:00-04 20:00-04"),
         ("4h", "America/New_York", "00:00", "2025-11-02", "00:00-04 04:00-05 08:00-05 12:00-05 16:00-05 20:00-05"),
         ("4h", "America/New_York", "17:00", "2025-11-02", "17:00-04 21:00-04 01:00-04 05:00-05 09:00-05 13:00-05"),
+        ("90m", "America/New_York", "21:00", "2025-11-02", _NINETY_MINUTES),
         ("4h", "America/New_York", "22:00", "2025-03-09", "22:00-05 03:00-04 06:00-04 10:00-04 14:00-04 18:00-04"),
         ("4h", "America/Havana", "00:00", "2025-11-02", "00:00-04 04:00-05 08:00-05 12:00-05 16:00-05 20:00-05"),
         ("5h", "America/New_York", "00:00", "2025-03-09", "00:00-05 05:00-04 10:00-04 15:00-04 20:00-04"),
@@ -184,6 +197,7 @@ def test_day_when_the_clocks_go_back_over_midnight_then_it_goes_on() -> None:
     timeframe = Timeframe("1d", tz="America/St_Johns")
     midnight = int(datetime(2010, 11, 7, tzinfo=ZoneInfo("America/St_Johns")).timestamp()) * SECOND
     for minutes in range(0, 25 * 60, 10):
+        timeframe.floor(0)  # else the answer is the one that is kept
         assert timeframe.floor(midnight + minutes * MINUTE) == midnight
     assert timeframe.next(midnight) == midnight + 25 * HOUR
 
@@ -192,6 +206,23 @@ def test_hours_when_in_kolkata_then_they_are_those_of_its_clocks() -> None:
     """An offset of half an hour shifts them against UTC."""
     assert Timeframe("1h", tz="Asia/Kolkata").floor(0) == -30 * MINUTE
     assert Timeframe("15m", tz="Asia/Kolkata").floor(1) == 0
+
+
+@pytest.mark.parametrize("tz", ["America/Recife", "Africa/Casablanca", "Asia/Gaza", "America/St_Johns", "Asia/Kolkata"])
+def test_history_when_a_zone_changed_often_then_every_offset_and_change_is_found(tz: str) -> None:
+    """Recife had a week of summer in 2000: looking every six hours finds no more."""
+    zone = ZoneInfo(tz)
+    history = find_history(zone)
+    clock = LocalClock(zone)
+    offsets = [history.first]
+    for instant, offset in history.changes:
+        assert clock.offset(instant - 1) == offsets[-1] != offset == clock.offset(instant)
+        offsets.append(offset)
+    found = [history.first]
+    for quarter in range(69 * 365 * 4):
+        if (offset := clock.offset(quarter * 6 * 3600)) != found[-1]:
+            found.append(offset)
+    assert offsets[: len(found)] == found
 
 
 def test_floor_when_many_threads_ask_for_different_times_then_each_gets_its_own() -> None:
@@ -263,6 +294,9 @@ def _new_york(value: str, start: str = "00:00") -> Timeframe:
         (_new_york("4h", "17:00"), _new_york("1w", "17:00"), True),
         (_new_york("5h"), _new_york("1d"), True),
         (_new_york("5h"), _new_york("10h"), True),
+        (_new_york("7h"), _new_york("14h", "07:00"), True),  # 07:00 and 21:00
+        (_new_york("7h"), _new_york("14h", "08:00"), False),
+        (_new_york("7h"), _new_york("1d", "21:00"), True),
         (_new_york("1h"), Timeframe("4h"), True),
         (_new_york("2h"), Timeframe("4h"), False),
         (_new_york("2h", "01:00"), Timeframe("4h"), False),  # at one of the two offsets only
