@@ -33,9 +33,7 @@ def read_candles(recordings: Path) -> dict[int, OHLCCandle]:
     return {candle.open_time: candle for candle in items}
 
 
-def play(
-    trades: list[PriceTick], chain: Callable[[Observable[PriceTick]], Observable[OHLCCandle]]
-) -> list[OHLCCandle]:
+def play(trades: list[PriceTick], chain: Callable[[Observable[PriceTick]], Observable[OHLCCandle]]) -> list[OHLCCandle]:
     """Send the trades over a real socket in Kraken's format and return what comes out of a chain."""
     scheduler = EventLoopThreadScheduler("oracle")
     candles: list[OHLCCandle] = []
