@@ -9,13 +9,13 @@ from __future__ import annotations
 import re
 from datetime import UTC, datetime, timedelta
 from functools import lru_cache
-from typing import TYPE_CHECKING, Any, cast
+from typing import TYPE_CHECKING, Any, TypeAlias, cast
 
 if TYPE_CHECKING:
-    # What a time may be given as. Stored, it is always an int; the union would make every use of a stored field a cast.
-    Instant = Any
-else:
-    Instant = int
+    import numpy as np
+
+Instant: TypeAlias = "int | datetime | np.datetime64"
+"""What a time may be given as (a pandas Timestamp is a datetime); stored, it is always an int."""
 
 SECOND = 1_000_000_000
 MINUTE = 60 * SECOND

@@ -53,7 +53,7 @@ class PriceTick(msgspec.Struct, frozen=True, kw_only=True, gc=False):
     symbol: str
     price: float
     volume: float = 0.0
-    timestamp: Instant
+    timestamp: int
     exchange: str = ""
     trade_id: int | str | None = None
     side: Side | None = None
@@ -61,6 +61,24 @@ class PriceTick(msgspec.Struct, frozen=True, kw_only=True, gc=False):
     received: int = 0
     span: int = 0
     since: int = 0
+
+    if TYPE_CHECKING:
+        # What may be given is more than what is kept.
+        def __init__(
+            self,
+            *,
+            symbol: str,
+            price: float,
+            volume: float = 0.0,
+            timestamp: Instant,
+            exchange: str = "",
+            trade_id: int | str | None = None,
+            side: Side | str | None = None,
+            count: int = 1,
+            received: int = 0,
+            span: int = 0,
+            since: int = 0,
+        ) -> None: ...
 
     def __post_init__(self) -> None:
         # What parsers send passes here at once; whatever does not is looked at field by field.
@@ -118,7 +136,7 @@ class OHLCCandle(msgspec.Struct, frozen=True, kw_only=True, gc=False):
 
     symbol: str
     timeframe: Timeframe
-    open_time: Instant
+    open_time: int
     open: float
     high: float
     low: float
@@ -133,6 +151,30 @@ class OHLCCandle(msgspec.Struct, frozen=True, kw_only=True, gc=False):
     revision: int = 0
     span: int = 0
     since: int = 0
+
+    if TYPE_CHECKING:
+        # What may be given is more than what is kept.
+        def __init__(
+            self,
+            *,
+            symbol: str,
+            timeframe: TimeframeLike,
+            open_time: Instant,
+            open: float,
+            high: float,
+            low: float,
+            close: float,
+            volume: float = 0.0,
+            trades: int = 0,
+            quote_volume: float = 0.0,
+            buy_volume: float = 0.0,
+            exchange: str = "",
+            closed: bool = True,
+            complete: bool = False,
+            revision: int = 0,
+            span: int = 0,
+            since: int = 0,
+        ) -> None: ...
 
     def __post_init__(self) -> None:
         if (

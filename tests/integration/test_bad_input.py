@@ -27,6 +27,7 @@ TICK = PriceTick(symbol="BTC/USD", price=1.0, timestamp=MINUTE)
 CANDLE = OHLCCandle(symbol="BTC/USD", timeframe=Timeframe("5m"), open_time=0, open=1.0, high=1.0, low=1.0, close=1.0)
 # Mistakes that a type checker would see: untyped callers make them.
 UNTYPED: dict[str, Any] = {"fill": "zero"}
+FLOAT_TIME: dict[str, Any] = {"timestamp": 1.5e9}
 PIPED: tuple[Any, ...] = (reactivex.of(1), resample(60))
 
 
@@ -41,7 +42,7 @@ PIPED: tuple[Any, ...] = (reactivex.of(1), resample(60))
             ValueError,
             r"timestamp.*2262-01-01.*2262",
         ),
-        (lambda: PriceTick(symbol="A/B", price=1.0, timestamp=1.5e9), TypeError, "timestamp.*nanoseconds"),
+        (lambda: PriceTick(symbol="A/B", price=1.0, **FLOAT_TIME), TypeError, "timestamp.*nanoseconds"),
         (lambda: to_ohlc("5x"), ValueError, "5x"),
         (lambda: to_ohlc(0), ValueError, "0"),
         (lambda: to_ohlc("1d", **UNTYPED), ValueError, "zero"),

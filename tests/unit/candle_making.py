@@ -66,7 +66,7 @@ def child(
     opens, high, low, close = numbers * 4 if len(numbers) == 1 else numbers
     return OHLCCandle(
         symbol=symbol,
-        timeframe=timeframe,  # type: ignore[arg-type]  # converted by the candle
+        timeframe=timeframe,
         open_time=round(seconds * SECOND),
         open=opens,
         high=high,

@@ -37,7 +37,7 @@ def test_candle_when_it_closes_then_it_carries_sums_exchange_span_and_since() ->
     children = [
         OHLCCandle(
             symbol="A",
-            timeframe="1m",  # type: ignore[arg-type]  # converted by the candle
+            timeframe="1m",
             open_time=60 * minute * SECOND,
             open=2.0,
             high=4.0,
