@@ -5,10 +5,11 @@ from __future__ import annotations
 import ssl
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, fields, replace
-from typing import TYPE_CHECKING, Any, Literal
+from typing import TYPE_CHECKING, Any, Literal, cast
 from urllib.parse import urlsplit
 
 from rxstreams._durations import to_seconds
+from rxstreams._fields import to_finite, to_text
 from rxstreams.backoff import BackoffPolicy
 
 if TYPE_CHECKING:
@@ -72,6 +73,14 @@ class StreamConfig:
             value = getattr(self, name)
             if value is not None or not name.startswith("ping_"):
                 object.__setattr__(self, name, to_seconds(name, value, positive=True))
+        for name in ("url", "rest_url", "name"):
+            to_text(name, getattr(self, name))
+        for name in ("reconnect_attempts", "max_message_bytes", "symbols_per_socket"):
+            _check_int(name, getattr(self, name), may_be_none=name == "symbols_per_socket")
+        to_finite("max_bad_share", self.max_bad_share)
+        _check_class("backoff", self.backoff, BackoffPolicy, may_be_none=False)
+        _check_class("proxy", self.proxy, str, may_be_none=True)
+        _check_class("ssl_context", self.ssl_context, ssl.SSLContext, may_be_none=True)
         _check_url("url", self.url, ("ws", "wss"))
         _check_url("rest_url", self.rest_url, ("http", "https"))
         if self.reconnect_attempts < -1:
@@ -84,8 +93,7 @@ class StreamConfig:
             raise ValueError(f"symbols_per_socket must be at least 1, got {self.symbols_per_socket!r}")
         if self.transport != "websockets":
             raise ValueError(f"transport must be 'websockets', got {self.transport!r}")
-        pairs = self.headers.items() if isinstance(self.headers, Mapping) else self.headers
-        object.__setattr__(self, "headers", tuple((str(name), str(value)) for name, value in pairs))
+        object.__setattr__(self, "headers", _to_pairs(self.headers))
 
     @property
     def policy(self) -> BackoffPolicy:
@@ -107,6 +115,33 @@ class StreamConfig:
 def _check_url(name: str, url: str, schemes: tuple[str, ...]) -> None:
     if not url:
         return
-    parts = urlsplit(url)
-    if parts.scheme not in schemes or not parts.hostname:
-        raise ValueError(f"{name} must look like {schemes[-1]}://host/path (or {schemes[0]}://), got {url!r}")
+    expected = f"{name} must look like {schemes[-1]}://host/path (or {schemes[0]}://), got {url!r}"
+    try:
+        parts = urlsplit(url)
+        usable = parts.scheme in schemes and parts.hostname and parts.port != 0
+    except ValueError as error:  # a port that is none, half an IPv6 address
+        raise ValueError(f"{expected}: {error}") from error
+    if not usable:
+        raise ValueError(expected)
+
+
+def _check_int(name: str, value: object, *, may_be_none: bool) -> None:
+    if isinstance(value, bool) or not (isinstance(value, int) or (value is None and may_be_none)):
+        raise TypeError(f"{name} must be an integer{' or None' if may_be_none else ''}, got {value!r}")
+
+
+def _check_class(name: str, value: object, kind: type, *, may_be_none: bool) -> None:
+    if not (isinstance(value, kind) or (value is None and may_be_none)):
+        raise TypeError(
+            f"{name} must be of the class {kind.__name__}{' or None' if may_be_none else ''}, got {value!r}"
+        )
+
+
+def _to_pairs(headers: object) -> tuple[tuple[str, str], ...]:
+    pairs = cast("Any", headers.items() if isinstance(headers, Mapping) else headers)
+    try:
+        if isinstance(headers, str):
+            raise TypeError("a string")
+        return tuple((str(name), str(value)) for name, value in pairs)
+    except (TypeError, ValueError) as error:
+        raise TypeError(f"headers must be a mapping or (name, value) pairs, got {headers!r}") from error

@@ -66,8 +66,8 @@ class StreamEvent(msgspec.Struct, frozen=True, kw_only=True):
 
     Args:
         kind: "state" (the line changed its state), "refused" (symbols refused by the venue), "bad_message" (a frame
-            that can't be parsed), "loss" (an open line broke), "recovered", "lost" (a gap was closed, or not),
-            "dropped" (items were thrown away on purpose).
+            that can't be parsed: the coverage of all symbols of its line begins anew after it), "loss" (an open line
+            broke), "recovered", "lost" (a gap was closed, or not), "dropped" (items were thrown away on purpose).
         state: the line's state after it.
         line: number of the socket, from 0.
         time: local time, nanoseconds since the epoch.

@@ -98,7 +98,9 @@ class Connection:
         self._context = context
         self._owner = owner
         self._observer = observer
-        self._emit = observer.on_next
+        # What comes together with the server's answer to the upgrade waits until the line is ready for it.
+        self._early: list[bytes] = []
+        self._emit: Callable[[bytes], None] = self._early.append
         self._outbox: deque[str] = deque()
         self._outbox_filled = asyncio.Event()
         self._last_sent = 0.0
@@ -127,6 +129,8 @@ class Connection:
             error = await self._open_and_live()
         except Exception as failed:  # what the network can't cause ends the feed as it is
             error = failed
+            if self._transport is not None:
+                self._transport.abort()
         except asyncio.CancelledError:
             await self._leave()
             if not self.disposed:  # the loop is being closed: whoever waits for this feed must not wait for ever
@@ -197,6 +201,10 @@ class Connection:
         self.send(self._owner.on_open(self))
         self._on_state(StreamState.SUBSCRIBING)
         self._watchdog.start()
+        self._emit = self._observer.on_next
+        for frame in self._early:
+            self.on_frame(frame)
+        self._early.clear()
         workers = [loop.create_task(self._send_queued()), loop.create_task(self._await_acknowledgements())]
         if context.venue.heartbeat_interval is not None:
             workers.append(loop.create_task(self._send_heartbeats(context.venue.heartbeat_interval)))
@@ -212,6 +220,7 @@ class Connection:
         loop = asyncio.get_running_loop()
         while True:
             while self._outbox:
+                self._last_sent = loop.time()  # before it, too: a send that has to wait is not one left unanswered
                 await self._send_frame(self._outbox.popleft())
                 self._last_sent = loop.time()
                 await asyncio.sleep(pause if self._outbox else 0)

@@ -47,8 +47,15 @@ class Hub(Generic[T]):
         for observer in self._observers:
             try:
                 observer.on_next(item)
-            except Exception as error:
+            except BaseException as error:  # sys.exit() in one of them must not take items from the others
                 self._fail(observer, error)
+
+    def send(self, observer: abc.ObserverBase[T], item: T) -> None:
+        """Send an item to one of the observers."""
+        try:
+            observer.on_next(item)
+        except BaseException as error:
+            self._fail(observer, error)
 
     def on_error(self, error: Exception) -> None:
         """Send the error to every observer and forget them; log it once if one of them does not handle it."""
@@ -57,7 +64,7 @@ class Hub(Generic[T]):
         for observer in observers:
             try:
                 observer.on_error(error)
-            except Exception as raised:
+            except BaseException as raised:
                 # reactivex's default for a missing on_error is to raise the error itself.
                 unhandled = unhandled or raised is error
                 if raised is not error:
@@ -71,10 +78,10 @@ class Hub(Generic[T]):
         for observer in observers:
             try:
                 observer.on_completed()
-            except Exception as error:
+            except BaseException as error:
                 logger.error("%s: an observer's on_completed raised", self._name, exc_info=error)
 
-    def _fail(self, observer: abc.ObserverBase[T], cause: Exception) -> None:
+    def _fail(self, observer: abc.ObserverBase[T], cause: BaseException) -> None:
         error = ObserverError(f"an observer of {self._name} raised {cause!r}")
         error.__cause__ = cause
         if not self.remove(observer):
@@ -82,7 +89,7 @@ class Hub(Generic[T]):
         logger.error("%s; its subscription has ended", error, exc_info=cause)
         try:
             observer.on_error(error)
-        except Exception as raised:
+        except BaseException as raised:
             if raised is not error:
                 logger.error("%s: an observer's on_error raised", self._name, exc_info=raised)
         if self._on_observer_error is not None:

@@ -78,7 +78,7 @@ class Line:
         self._on_item = owner.on_item
         self._meter = meter
         self._parse = context.venue.parse
-        self._disorder = max(1, int(context.venue.disorder * SECOND))  # beyond a stamp, also where there is none
+        self._disorder = int(context.venue.disorder * SECOND) + 1  # a trade so far back may still have been missed
         self._candles = (
             None
             if channel.timeframe is None
@@ -118,6 +118,7 @@ class Line:
     def dispose(self) -> None:
         """End at once and report nothing."""
         self._ended = True
+        self._meter.closed(self.number)
         self._subscription.dispose()
 
     def add(self, symbols: Iterable[str]) -> None:
@@ -127,6 +128,8 @@ class Line:
     def remove(self, symbols: Iterable[str]) -> None:
         """End the subscription to symbols: from now on nothing of this line may close their candles."""
         names = tuple(symbols)
+        if not names:
+            return
         self._send(self.subscriptions.remove(names))
         self._uncover(names)
 
@@ -191,6 +194,7 @@ class Line:
         self._span = 0
         self._since.clear()
         self._unstamped.clear()
+        self._bad_frames.clear()
         self._meter.closed(self.number)
 
     # Frames
@@ -249,7 +253,7 @@ class Line:
 
     def _on_other(self, message: Message, received: int) -> None:
         if isinstance(message, OHLCCandle):
-            self._on_candle(message)
+            self._on_candle(message, received)
         elif isinstance(message, Acknowledged):
             self._on_acknowledged(message)
         elif isinstance(message, Rejected):
@@ -258,7 +262,6 @@ class Line:
             self._meter.unknown_messages += 1
         elif not isinstance(message, Heartbeat):
             raise MessageError(f"{self._context.venue.name}.parse gave {message!r}, which is no message of a venue")
-        del received
 
     def _on_acknowledged(self, message: Acknowledged) -> None:
         for symbol in self.subscriptions.acknowledge(message):
@@ -285,8 +288,10 @@ class Line:
             self._end(error)
         self._check_streaming()
 
-    def _on_candle(self, candle: OHLCCandle) -> None:
+    def _on_candle(self, candle: OHLCCandle, received: int) -> None:
         assert self._candles is not None  # a venue sends candles only where candles are subscribed to
+        if candle.open_time - received > _AHEAD_LIMIT:
+            raise MessageError(f"a candle of {candle.time:%Y-%m-%dT%H:%M:%SZ} is over 60 s ahead of its receipt")
         since = self._since_of(candle.symbol, candle.open_time)
         if since is not None:
             force_setattr(candle, "span", self._span)
@@ -305,8 +310,15 @@ class Line:
         if self._span:
             self._span = _next_span()
 
+    def _doubt(self) -> None:
+        """Begin the coverage of every symbol anew after the next stamp: a trade of any of them may be missing."""
+        self._unstamped.update(self._since)
+        self._uncover(())
+        self._since.clear()
+
     def _on_bad_frame(self, error: MessageError) -> None:
         self._meter.parse_errors += 1
+        self._doubt()
         self._report("bad_message", reason=str(error), error=error)
         now = time.time_ns()
         if now - self._bad_logged > _LOG_INTERVAL:

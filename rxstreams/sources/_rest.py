@@ -9,7 +9,7 @@ from typing import Any, TypeVar
 from reactivex import Observable, abc
 
 from rxstreams.config import StreamConfig
-from rxstreams.errors import MessageError, RxStreamsError
+from rxstreams.errors import ConnectError, MessageError
 from rxstreams.scheduler import EventLoopThreadScheduler
 from rxstreams.sources._classify import classify_handshake, classify_rest_status
 from rxstreams.sources.venue import RestPage, RestRequest, Venue
@@ -51,10 +51,12 @@ def fetch_pages(
         async def fetch() -> None:
             try:
                 await fetch_all()
-            except RxStreamsError as error:
-                observer.on_error(error)
-            except (TimeoutError, OSError) as error:
+            except Exception as error:  # a bug too: whoever waits for the end must hear of it
                 observer.on_error(classify_handshake(error, base))
+            except asyncio.CancelledError:
+                # Disposed, then nobody listens; or the loop is being closed, and what came is not all there is.
+                observer.on_error(ConnectError(f"{base} was not asked to the end: its event loop was closed"))
+                raise
             else:
                 observer.on_completed()
 
@@ -65,13 +67,12 @@ def fetch_pages(
                 total=None, connect=config.connect_timeout, sock_read=config.connect_timeout
             )
             connector = aiohttp.TCPConnector(ssl=config.ssl_context or True)
-            headers = dict(config.headers)
+            headers = config.headers
             try:
                 async with aiohttp.ClientSession(connector=connector, timeout=timeout, headers=headers) as session:
                     await emit_pages(session)
             except aiohttp.ClientError as error:
-                # aiohttp wraps what the system said; the classifier knows that.
-                raise classify_handshake(getattr(error, "os_error", None) or OSError(str(error)), base) from error
+                raise classify_handshake(_unwrap(error), base) from error
 
         async def emit_pages(session: Any) -> None:
             cursor: str | None = None
@@ -114,3 +115,11 @@ def fetch_pages(
         return scheduler.spawn(fetch)
 
     return Observable(subscribe)
+
+
+def _unwrap(error: Exception) -> Exception:
+    """Return what the system said, which aiohttp has wrapped; an OSError if it was not the system."""
+    inner = getattr(error, "os_error", None)
+    if isinstance(inner, OSError):
+        return inner
+    return error if isinstance(error, TimeoutError) else OSError(str(error))

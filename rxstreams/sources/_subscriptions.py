@@ -19,7 +19,7 @@ class Subscriptions:
         self._wanted: dict[str, None] = dict.fromkeys(symbols)
         self._confirmed: set[str] = set()
         self._asked: dict[str, int] = {}  # symbol -> the request that is not answered yet
-        self._requests: dict[int, tuple[str, ...]] = {}
+        self._requests: dict[str, int] = {}  # symbol -> the last request to subscribe to it
         self._last_request = 0
 
     @property
@@ -83,7 +83,7 @@ class Subscriptions:
 
     def reject(self, message: Rejected) -> tuple[str, ...]:
         """Take a refusal; return the symbols that this line has lost by it."""
-        named = message.symbols or self._requests.get(message.request, ())
+        named = message.symbols or tuple(s for s, request in self._requests.items() if request == message.request)
         refused = tuple(symbol for symbol in named if self._is_refused(symbol, message.request))
         self._forget(refused)
         return refused
@@ -97,6 +97,7 @@ class Subscriptions:
     def _forget(self, symbols: Iterable[str]) -> None:
         for symbol in symbols:
             self._wanted.pop(symbol, None)
+            self._requests.pop(symbol, None)
             self._asked.pop(symbol, None)
             self._confirmed.discard(symbol)
 
@@ -113,9 +114,8 @@ class Subscriptions:
         for start in range(0, len(symbols), size):
             part = tuple(symbols[start : start + size])
             request = self.next_request()
-            self._requests[request] = part
             for symbol in part:
                 if symbol in self._wanted:
-                    self._asked[symbol] = request
+                    self._asked[symbol] = self._requests[symbol] = request
             frames.append(build(self._channel, part, request))
         return frames

@@ -10,8 +10,9 @@ import asyncio
 import logging
 import socket
 import ssl
-from collections.abc import AsyncGenerator, Callable
+from collections.abc import AsyncGenerator, Callable, Mapping
 from contextlib import asynccontextmanager
+from functools import lru_cache
 from typing import Any, Protocol
 
 import aiohappyeyeballs
@@ -19,7 +20,7 @@ from websockets.asyncio.client import ClientConnection, connect
 from websockets.client import ClientProtocol
 from websockets.exceptions import ConnectionClosed
 from websockets.frames import Frame, Opcode
-from websockets.protocol import Event
+from websockets.protocol import Event, State
 from websockets.uri import WebSocketURI, parse_uri
 
 from rxstreams.config import StreamConfig
@@ -155,14 +156,17 @@ async def open_transport(
         await _start_protocol(sock, uri, config, factory, where)
         assert connection is not None  # made by _start_protocol
         async with _phase(config.connect_timeout, f"the WebSocket upgrade at {where}"):
-            await connection.handshake(dict(config.headers))
+            await connection.handshake(_pairs(config))
     except BaseException as error:
         if connection is not None and hasattr(connection, "transport"):
             connection.transport.abort()
         if isinstance(error, Exception):
-            raise classify_handshake(error, where) from error.__cause__
+            classified = classify_handshake(error, where)
+            if classified is not error:
+                raise classified from error
         raise
-    connection.start_keepalive()
+    if connection.state is State.OPEN:  # the server may have closed in the packet of its answer
+        connection.start_keepalive()
     return _WebsocketsTransport(connection)
 
 
@@ -191,13 +195,23 @@ async def _open_socket(
     except (OSError, StreamError):
         resolver.demote(uri.host, uri.port, addresses[0])
         raise
-    peer = sock.getpeername()[0]
+    try:
+        peer = sock.getpeername()[0]
+        sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
+    except OSError:  # the server has hung up already
+        sock.close()
+        raise
     for address in addresses:
         if address.addr_info[4][0] == peer:
             break
         resolver.demote(uri.host, uri.port, address)
-    sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
     return sock
+
+
+@lru_cache(maxsize=1)
+def _default_context() -> ssl.SSLContext:
+    """Return Python's default, made once: reading all its certificates blocks the loop for tens of milliseconds."""
+    return ssl.create_default_context()
 
 
 async def _start_protocol(
@@ -210,12 +224,12 @@ async def _start_protocol(
     loop = asyncio.get_running_loop()
     try:
         if uri.secure:
-            context = config.ssl_context or ssl.create_default_context()
+            context = config.ssl_context or _default_context()
             async with _phase(config.connect_timeout, f"the TLS handshake with {where}"):
                 try:
                     await loop.create_connection(factory, sock=sock, ssl=context, server_hostname=uri.host)
                 except (ConnectionError, EOFError) as error:
-                    raise ssl.SSLError(f"the server hung up: {error}") from error
+                    raise ssl.SSLError(ssl.SSL_ERROR_EOF, "the server hung up") from error
         else:
             await loop.create_connection(factory, sock=sock)
     except BaseException:
@@ -235,6 +249,19 @@ def _new_connection(uri: WebSocketURI, config: StreamConfig, handler: TransportH
     return connection
 
 
+def _pairs(config: StreamConfig) -> list[tuple[str, str]]:
+    """Return the headers, also those that stand there twice."""
+    pairs = config.headers.items() if isinstance(config.headers, Mapping) else config.headers
+    return list(pairs)
+
+
+class _ConnectOnce(connect):
+    """websockets' connect, without its following of redirects: whoever answers with one is not our venue."""
+
+    def process_redirect(self, exc: Exception) -> Exception | str:
+        return exc
+
+
 async def _open_through_proxy(url: str, config: StreamConfig, handler: TransportHandler) -> Transport:
     """Let websockets talk to the proxy: its phases can't be told apart, so one timeout bounds them all."""
 
@@ -244,11 +271,11 @@ async def _open_through_proxy(url: str, config: StreamConfig, handler: Transport
             self.handler = handler
 
     tls: dict[str, Any] = {"ssl": config.ssl_context} if config.ssl_context is not None else {}
-    connection = await connect(
+    connection = await _ConnectOnce(
         url,
         proxy=config.proxy,
         compression=None,
-        additional_headers=dict(config.headers),
+        additional_headers=_pairs(config),
         open_timeout=3 * config.connect_timeout,
         ping_interval=config.ping_interval,
         ping_timeout=config.ping_timeout,

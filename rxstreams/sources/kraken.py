@@ -203,8 +203,12 @@ class Kraken(Venue):
         return (Unknown(kind=envelope.channel or envelope.method or "?"),)
 
     def rest_trades_request(self, symbol: str, since: int, cursor: str | None) -> RestRequest:
-        """Return the request for a page; ``since`` is exclusive there, so it is moved back by a nanosecond."""
-        query = {"pair": _rest_pair(symbol), "count": str(_TRADES_PER_PAGE), "since": cursor or str(since - 1)}
+        """Return the request for a page; ``since`` is exclusive there, so it is moved back by a nanosecond.
+
+        The cursor too: one order fills several at the same nanosecond, and a page may end between them.
+        """
+        first = since if cursor is None else int(cursor)
+        query = {"pair": _rest_pair(symbol), "count": str(_TRADES_PER_PAGE), "since": str(max(0, first - 1))}
         return RestRequest(path="/0/public/Trades", query=query)
 
     def parse_rest_trades(self, symbol: str, body: bytes, cursor: str | None) -> RestPage:
@@ -217,6 +221,7 @@ class Kraken(Venue):
                 )
                 for row in rows
             ]
+            int(last)
         except (ValueError, KeyError) as error:
             raise MessageError(f"expected Kraken trades: {error}", payload=body) from error
         return RestPage(items=ticks, cursor=last if len(rows) >= _TRADES_PER_PAGE and last != cursor else None)
@@ -227,7 +232,7 @@ class Kraken(Venue):
         query = {
             "pair": _rest_pair(symbol),
             "interval": str(int(self.check_timeframe(timeframe).minutes)),
-            "since": str(since // SECOND - 1),
+            "since": str(max(0, since // SECOND - 1)),
         }
         return RestRequest(path="/0/public/OHLC", query=query)
 

@@ -4,11 +4,13 @@ from __future__ import annotations
 
 import logging
 import threading
+import time
 from collections.abc import Callable, Iterable
 from datetime import timedelta
 from typing import Any, Generic, TypeVar, cast
 
 from reactivex import Observable, abc
+from reactivex.internal import DisposedException
 
 from rxstreams import bridge
 from rxstreams._durations import to_seconds
@@ -19,8 +21,9 @@ from rxstreams.resolver import Resolver
 from rxstreams.scheduler import EventLoopThreadScheduler, scheduler_for
 from rxstreams.sources._connection import Connect, ConnectionContext, connect_once
 from rxstreams.sources._hub import Hub
-from rxstreams.sources._line import Line, raise_since
+from rxstreams.sources._line import Line
 from rxstreams.sources._meter import Meter
+from rxstreams.sources._observer import FeedObserver
 from rxstreams.sources.venue import Channel, Venue, check_symbols
 from rxstreams.states import SEVERITY, StreamEvent, StreamState, StreamStats
 
@@ -157,10 +160,18 @@ class Stream(Observable[T], Generic[T]):
         """
         seconds = to_seconds("timeout", timeout)
         scheduler = self._get_scheduler()
-        if not scheduler.post(self._stop) or scheduler.on_thread:
+        begun = threading.Event()
+
+        def begin() -> None:
+            self._stop()
+            begun.set()
+
+        if not scheduler.post(begin) or scheduler.on_thread:
             return
-        if not self._idle.wait(seconds):
-            scheduler.post(self._end_all, None)
+        deadline = time.monotonic() + seconds
+        # Until its turn has come, what was posted before it (a subscription) may still end the idleness.
+        if not (begun.wait(seconds) and self._idle.wait(max(0.0, deadline - time.monotonic()))):
+            scheduler.post(self._cut_off)
             self._idle.wait(1.0)
 
     # Subscriptions
@@ -170,10 +181,10 @@ class Stream(Observable[T], Generic[T]):
     ) -> abc.DisposableBase:
         del scheduler  # a feed lives on its own loop
         own = self._get_scheduler()
-        subscription = _Subscription(observer)
-        stoppable = bridge.register_stoppable(self.stop)
-        self._idle.clear()
-        own.post(self._attach, subscription)
+        subscription = FeedObserver(observer)
+        if not own.post(self._attach, subscription):
+            raise DisposedException(f"{self._name}: its scheduler was disposed, so nothing would ever come")
+        stoppable = bridge.register_stoppable(self.stop)  # last: it may stop the feed before it returns
 
         class _Disposal(abc.DisposableBase):
             def dispose(_self) -> None:  # self is the feed here
@@ -190,24 +201,26 @@ class Stream(Observable[T], Generic[T]):
             observer: abc.ObserverBase[Any], scheduler: abc.SchedulerBase | None = None
         ) -> abc.DisposableBase:
             del scheduler
-            subscription = _Subscription(observer)
+            subscription = FeedObserver(observer)
 
             def attach() -> None:
-                if first is not None and not subscription.disposed:
-                    observer.on_next(first())
-                hub.add(subscription)
+                if not subscription.disposed:
+                    hub.add(subscription)
+                    if first is not None:
+                        hub.send(subscription, first())
 
             class _Disposal(abc.DisposableBase):
                 def dispose(self) -> None:
                     subscription.disposed = True
                     own.post(hub.remove, subscription)
 
-            own.post(attach)
+            if not own.post(attach):
+                raise DisposedException(f"{self._name}: its scheduler was disposed, so nothing would ever come")
             return _Disposal()
 
         return Observable(subscribe)
 
-    def _attach(self, subscription: _Subscription[T]) -> None:
+    def _attach(self, subscription: FeedObserver[T]) -> None:
         if subscription.disposed:
             self._check_idle()
             return
@@ -218,12 +231,15 @@ class Stream(Observable[T], Generic[T]):
         for line in self._lines:
             if line.newest:
                 subscription.floors.update(dict.fromkeys(line.subscriptions.wanted, line.newest + 1))
+        self._idle.clear()
         self._hub.add(subscription)
-        if not self._lines:
+        if not self._symbols and isinstance(self._error, SubscriptionError):
+            self._end_all(self._error)  # the venue has refused them all: nothing is left to connect for
+        elif not self._lines:
             self._error = None
             self._open_lines(tuple(self._symbols))
 
-    def _detach(self, subscription: _Subscription[T]) -> None:
+    def _detach(self, subscription: FeedObserver[T]) -> None:
         self._hub.remove(subscription)
         if not len(self._hub):
             self._disconnect()
@@ -288,6 +304,8 @@ class Stream(Observable[T], Generic[T]):
             if not line.subscriptions.wanted:
                 self._lines.remove(line)
                 line.dispose()
+                if not self._lines:
+                    self._set_state(StreamState.STOPPED)
         self._update_state()
 
     def _stop(self) -> None:
@@ -298,6 +316,10 @@ class Stream(Observable[T], Generic[T]):
             self._end_all(None)
         for line in list(self._lines):
             self._get_scheduler().spawn(line.finish)
+
+    def _cut_off(self) -> None:
+        if self._stopping:  # it may have ended at the last moment, and begun anew
+            self._end_all(None)
 
     def _end_all(self, error: Exception | None) -> None:
         for line in self._lines:
@@ -340,7 +362,13 @@ class Stream(Observable[T], Generic[T]):
             if error is not None and lost:
                 self.on_event(
                     StreamEvent(
-                        kind="refused", state=line.state, line=line.number, symbols=lost, reason=str(error), error=error
+                        kind="refused",
+                        state=line.state,
+                        line=line.number,
+                        time=time.time_ns(),
+                        symbols=lost,
+                        reason=str(error),
+                        error=error,
                     )
                 )
             return
@@ -362,29 +390,3 @@ class Stream(Observable[T], Generic[T]):
         if self._scheduler is None:
             self._scheduler = scheduler_for(self._venue.name)
         return self._scheduler
-
-
-class _Subscription(abc.ObserverBase[T]):
-    """An observer of a feed, and from when on it sees each symbol.
-
-    Attributes:
-        floors: symbol -> where its coverage begins for this observer, nanoseconds; empty: as the feed's.
-    """
-
-    def __init__(self, observer: abc.ObserverBase[T]) -> None:
-        self.disposed = False
-        self.floors: dict[str, int] = {}
-        self._on_next: Callable[[T], None] = observer.on_next
-        self.on_error = observer.on_error  # type: ignore[method-assign]  # nothing to add to it
-        self.on_completed = observer.on_completed  # type: ignore[method-assign]  # nothing to add to it
-
-    def on_next(self, value: T) -> None:
-        if self.floors:
-            floor = self.floors.get(value.symbol, 0)
-            if value.since < floor:
-                value = cast("T", raise_since(value, floor))
-        self._on_next(value)
-
-    def on_error(self, error: Exception) -> None: ...
-
-    def on_completed(self) -> None: ...

@@ -2,14 +2,17 @@
 
 from __future__ import annotations
 
+import asyncio
+import ssl
 import threading
 from collections.abc import Iterator
 from typing import Any, TypeVar
 
 import pytest
+import trustme
 from reactivex import Observable
 
-from rxstreams.errors import ConnectError, RateLimited, SubscriptionError
+from rxstreams.errors import CertificateError, ConnectError, HandshakeTimeout, RateLimited, SubscriptionError
 from rxstreams.instants import MINUTE, SECOND
 from rxstreams.items import OHLCCandle, PriceTick
 from rxstreams.scheduler import EventLoopThreadScheduler
@@ -150,3 +153,76 @@ def test_candle_when_a_trade_of_the_acknowledgements_instant_was_missed_then_is_
         exchange.publish(*ticks[1:])
         exchange.wait_until(lambda: bool(candles))
     assert (candles[0].open, candles[0].closed, candles[0].complete) == (8.0, True, False)
+
+
+def test_rest_when_something_else_goes_wrong_then_the_observer_hears_of_it(
+    scheduler: EventLoopThreadScheduler, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A bug in a venue's parser: whoever waits for the end must not wait for ever."""
+
+    def fail(*_: object) -> None:
+        raise ZeroDivisionError
+
+    monkeypatch.setattr(kraken.Kraken, "parse_rest_trades", fail)
+    with FakeExchange(symbols=["BTC/USD"]) as exchange:
+        _, error = collect(kraken.rest_trades("BTC/USD", since=SECOND, scheduler=scheduler, rest_url=exchange.rest_url))
+    assert isinstance(error, ZeroDivisionError)
+
+
+def test_rest_when_the_loop_is_closed_in_between_then_is_no_completion(scheduler: EventLoopThreadScheduler) -> None:
+    """What came is not all there is."""
+    ended: list[Exception | None] = []
+    done = threading.Event()
+    with FakeExchange(symbols=["BTC/USD"], faults=[f.SlowRest(30.0)]) as exchange:
+        source = kraken.rest_trades("BTC/USD", since=SECOND, scheduler=scheduler, rest_url=exchange.rest_url)
+
+        def end(error: Exception | None = None) -> None:
+            ended.append(error)
+            done.set()
+
+        source.subscribe(lambda tick: None, end, end)
+        exchange.wait_until(lambda: bool(exchange.rest_requests))
+        scheduler.dispose()
+        assert done.wait(5.0)
+    assert isinstance(ended[0], ConnectError)
+
+
+def test_rest_when_disposed_in_between_then_says_nothing(scheduler: EventLoopThreadScheduler) -> None:
+    """An abort is neither an end nor an error."""
+    ended: list[object] = []
+    with FakeExchange(symbols=["BTC/USD"], faults=[f.SlowRest(30.0)]) as exchange:
+        source = kraken.rest_trades("BTC/USD", since=SECOND, scheduler=scheduler, rest_url=exchange.rest_url)
+        subscription = source.subscribe(ended.append, ended.append, lambda: ended.append("completed"))
+        exchange.wait_until(lambda: bool(exchange.rest_requests))
+        subscription.dispose()
+        left = threading.Event()
+
+        async def look() -> None:
+            while len(asyncio.all_tasks()) > 1:
+                await asyncio.sleep(0.01)
+            left.set()
+
+        scheduler.spawn(look)
+        assert left.wait(5.0)
+    assert ended == []
+
+
+def test_rest_when_the_answer_takes_too_long_then_is_a_timeout(scheduler: EventLoopThreadScheduler) -> None:
+    """Not some other failure of the connection."""
+    with FakeExchange(symbols=["BTC/USD"], faults=[f.SlowRest(30.0)]) as exchange:
+        _, error = collect(
+            kraken.rest_trades(
+                "BTC/USD", since=SECOND, scheduler=scheduler, rest_url=exchange.rest_url, connect_timeout=0.2
+            )
+        )
+    assert isinstance(error, HandshakeTimeout)
+
+
+def test_rest_when_the_certificate_is_not_trusted_then_says_so(scheduler: EventLoopThreadScheduler) -> None:
+    """Fatal, as on the socket."""
+    context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+    certificate = trustme.CA().issue_cert("127.0.0.1")
+    certificate.configure_cert(context)  # pyright: ignore[reportUnknownMemberType]  # pyOpenSSL's type is unknown
+    with FakeExchange(symbols=["BTC/USD"], ssl_context=context) as exchange:
+        _, error = collect(kraken.rest_trades("BTC/USD", since=SECOND, scheduler=scheduler, rest_url=exchange.rest_url))
+    assert isinstance(error, CertificateError)

@@ -99,3 +99,20 @@ def test_hub_when_it_ends_then_every_observer_is_told_even_if_one_raises(caplog:
     hub.on_completed()
     assert good.got == ["completed"]
     assert "on_completed raised" in caplog.text
+
+
+def test_hub_when_an_observer_exits_then_the_others_miss_nothing() -> None:
+    """On a loop's thread sys.exit() ends no program; it must not take a trade from anybody either."""
+    hub: Hub[int] = Hub("test")
+    caught: list[Exception] = []
+
+    def leave(item: int) -> None:
+        raise SystemExit(item)
+
+    good = Listener()
+    hub.add(Observer(leave, caught.append))
+    hub.add(good)
+    hub.on_next(1)
+    assert good.got == [1]
+    assert isinstance(caught[0].__cause__, SystemExit)
+    assert len(hub) == 1

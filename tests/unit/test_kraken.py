@@ -244,3 +244,17 @@ def test_a_feed_when_its_arguments_are_wrong_then_says_what_was_expected() -> No
         kraken.candles(["BTC/USD"], "7m")
     with pytest.raises(ValueError, match="url must look like"):
         kraken.trades(["BTC/USD"], url="http://example.test")
+
+
+def test_rest_trades_request_when_it_goes_on_then_asks_for_the_last_instant_again() -> None:
+    """A page may end between trades of one nanosecond; ``since`` is exclusive there, and never negative."""
+    venue = kraken.Kraken()
+    assert venue.rest_trades_request("BTC/USD", 5, "1688671969993150842").query["since"] == "1688671969993150841"
+    assert venue.rest_trades_request("BTC/USD", 0, None).query["since"] == "0"
+    assert venue.rest_candles_request("BTC/USD", Timeframe("1m"), 0, None).query["since"] == "0"
+
+
+def test_rest_trades_when_the_cursor_is_no_number_then_is_a_message_error() -> None:
+    """Found where it is read, not where the next page is asked for."""
+    with pytest.raises(MessageError, match="soon"):
+        kraken.Kraken().parse_rest_trades("BTC/USD", b'{"error":[],"result":{"XXBTZUSD":[],"last":"soon"}}', None)

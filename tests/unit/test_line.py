@@ -6,18 +6,20 @@ import time
 from collections.abc import Callable, Iterable, Sequence
 from typing import Any, ClassVar, cast
 
-from reactivex import Observable, abc
+from reactivex import Observable, Observer, abc
 from reactivex.disposable import Disposable
 from reactivex.testing import TestScheduler
 
 from rxstreams.config import StreamConfig
+from rxstreams.errors import ConnectionLost, MessageError, ObserverError, SubscriptionError
 from rxstreams.instants import SECOND
-from rxstreams.items import PriceTick
+from rxstreams.items import OHLCCandle, PriceTick
 from rxstreams.scheduler import EventLoopThreadScheduler
 from rxstreams.sources._connection import Connection, ConnectionContext, ConnectionOwner
 from rxstreams.sources.stream import Stream
 from rxstreams.sources.venue import Acknowledged, Channel, Message, Rejected, Venue
-from rxstreams.states import StreamEvent
+from rxstreams.states import StreamEvent, StreamState
+from rxstreams.timeframe import Timeframe
 
 T0 = 1_735_689_600 * SECOND
 A, B = "A/USD", "B/USD"
@@ -66,22 +68,24 @@ class VirtualLoop(TestScheduler):
 class Bench:
     """A feed of two symbols on one line, whose frames the test pushes by hand."""
 
-    def __init__(self, venue: PlainVenue) -> None:
+    def __init__(self, venue: PlainVenue, channel: Channel = Channel("trades")) -> None:  # noqa: B008  # immutable
         self.venue = venue
         self.ticks: list[PriceTick] = []
         self.events: list[StreamEvent] = []
         self.sent: list[str] = []
         self.sockets: list[abc.ObserverBase[bytes]] = []
+        self.failed: list[Exception] = []
+        self.loop = cast("EventLoopThreadScheduler", VirtualLoop())
         self.feed: Stream[PriceTick] = Stream(
             venue,
             [A, B],
-            Channel("trades"),
+            channel,
             StreamConfig(),
-            scheduler=cast("EventLoopThreadScheduler", VirtualLoop()),
+            scheduler=self.loop,
             connect=self.connect,
         )
         self.feed.events.subscribe(self.events.append)
-        self.feed.subscribe(self.ticks.append)
+        self.subscription = self.feed.subscribe(self.ticks.append)
 
     def connect(self, context: ConnectionContext, owner: ConnectionOwner) -> Observable[bytes]:
         """Open at once."""
@@ -101,6 +105,10 @@ class Bench:
 
     def check_streaming(self) -> None:
         """Stand in for the connection's."""
+
+    def fail(self, error: Exception) -> None:
+        """Stand in for the connection's."""
+        self.failed.append(error)
 
     def push(self, *messages: Message | Exception) -> None:
         """Receive a frame that says this."""
@@ -209,3 +217,129 @@ def test_symbol_when_refused_while_running_then_ends_and_changes_the_span() -> N
     assert [(e.kind, e.symbols, e.reason) for e in bench.events if e.kind == "refused"] == [
         ("refused", (B,), "delisted")
     ]
+
+
+def test_coverage_when_a_frame_cannot_be_parsed_then_begins_anew() -> None:
+    """It may have held a trade of any symbol: no candle that could have held it may be called complete."""
+    bench = Bench(PlainVenue())
+    bench.push(Acknowledged(symbols=(A, B), time=T0))
+    bench.push(trade(A, 1), trade(B, 2))
+    bench.push(MessageError("not understood"))
+    bench.push(trade(A, 10), trade(B, 11))
+    assert bench.covered() == [(A, 0.0), (B, 0.0), (A, 12.0), (B, 12.0)]
+    first, second, third, fourth = (tick.span for tick in bench.ticks)
+    assert first == second != third == fourth
+
+
+def test_coverage_when_a_trade_was_refused_for_its_stamp_then_begins_anew() -> None:
+    """A trade was there, whenever it was: it is missing."""
+    bench = Bench(PlainVenue())
+    bench.push(Acknowledged(symbols=(A,), time=T0))
+    bench.push(trade(A, 1))
+    bench.push(PriceTick(symbol=A, price=1.0, timestamp=time.time_ns() + 90 * SECOND))
+    bench.push(trade(A, 10))
+    assert bench.covered() == [(A, 0.0), (A, 12.0)]
+
+
+def test_coverage_when_nothing_is_acknowledged_and_a_frame_is_bad_then_begins_anew() -> None:
+    """The same where coverage began with a first tick."""
+    bench = Bench(SilentVenue())
+    bench.push(trade(A, 10))
+    bench.push(MessageError("not understood"))
+    bench.push(trade(B, 20), trade(A, 30))
+    assert bench.covered() == [(A, 12.0), (B, 22.0), (A, 22.0)]
+
+
+def test_since_when_only_a_stamp_is_known_then_lies_past_the_last_instant_of_the_disorder() -> None:
+    """A trade of exactly that instant may have been sent before the acknowledgement."""
+    bench = Bench(PlainVenue())
+    bench.push(Acknowledged(symbols=(A, B)))
+    bench.push(trade(A, 10))
+    assert bench.ticks[0].since == T0 + 12 * SECOND + 1
+
+
+def test_span_when_other_symbols_are_removed_then_stays() -> None:
+    """A symbol that the line does not have ends nothing on it."""
+    bench = Bench(PlainVenue())
+    bench.push(Acknowledged(symbols=(A, B), time=T0))
+    bench.push(trade(A, 1))
+    bench.feed.remove(["C/USD"])
+    bench.push(trade(A, 2))
+    assert bench.ticks[0].span == bench.ticks[1].span
+
+
+def test_feed_when_all_symbols_are_removed_then_says_that_it_is_stopped() -> None:
+    """No socket is left; one that is added later opens one again."""
+    bench = Bench(PlainVenue())
+    bench.push(Acknowledged(symbols=(A, B), time=T0))
+    bench.feed.remove([A, B])
+    assert bench.feed.state is StreamState.STOPPED
+    bench.feed.add([A])
+    assert len(bench.sockets) == 2
+    bench.push(Acknowledged(symbols=(A,), time=T0))
+    bench.push(trade(A, 1))
+    assert [tick.symbol for tick in bench.ticks] == [A]
+
+
+def test_uptime_when_the_feed_is_disposed_then_is_over() -> None:
+    """Nothing is open, and nothing is kept of it."""
+    bench = Bench(PlainVenue())
+    assert bench.feed.stats.uptime > 0.0
+    bench.subscription.dispose()
+    assert bench.feed.stats.uptime == 0.0
+
+
+def test_feed_when_all_symbols_were_refused_then_a_new_subscription_is_told() -> None:
+    """Nothing is left to connect for; it must not wait for ever."""
+    bench = Bench(PlainVenue())
+    bench.push(Rejected(symbols=(A, B), reason="delisted"))
+    caught: list[Exception] = []
+    bench.feed.subscribe(bench.ticks.append, caught.append)
+    assert [type(error) for error in caught] == [SubscriptionError]
+    assert len(bench.sockets) == 1
+    bench.feed.add([A])
+    bench.feed.subscribe(bench.ticks.append, caught.append)
+    assert len(bench.sockets) == 2
+
+
+def test_bad_frames_when_the_connection_is_a_new_one_then_count_from_nothing() -> None:
+    """A share of its own frames, not of those of the one that was given up for them."""
+    bench = Bench(PlainVenue())
+    bench.push(Acknowledged(symbols=(A,), time=T0))
+    for _ in range(11):
+        bench.push(MessageError("not understood"))
+    assert len(bench.failed) == 1
+    bench.sockets[-1].on_error(ConnectionLost("given up", uptime=1.0))
+    cast("VirtualLoop", bench.loop).advance_by(100.0)
+    assert len(bench.sockets) == 2
+    bench.push(MessageError("not understood"))
+    assert len(bench.failed) == 1
+
+
+def test_states_when_the_observer_raises_at_the_first_then_it_is_told() -> None:
+    """As at any other: an ObserverError, and the feed goes on."""
+    bench = Bench(PlainVenue())
+    caught: list[Exception] = []
+
+    def fail(state: StreamState) -> None:
+        raise KeyError(state)
+
+    bench.feed.states.subscribe(Observer(fail, caught.append))
+    assert [type(error) for error in caught] == [ObserverError]
+
+
+def test_candle_when_stamped_a_minute_ahead_of_its_receipt_then_is_a_bad_message() -> None:
+    """One such candle would close the one before it."""
+    bench = Bench(PlainVenue(), Channel("candles", Timeframe("1m")))
+    bench.push(Acknowledged(symbols=(A,), time=T0))
+    bench.push(candle(T0), candle(time.time_ns() + 150 * SECOND))
+    assert [item.closed for item in cast("list[OHLCCandle]", bench.ticks)] == [False]
+    assert bench.feed.stats.parse_errors == 1
+
+
+def candle(open_time: int) -> OHLCCandle:
+    """Return an update of a candle of A."""
+    minute = Timeframe("1m")
+    return OHLCCandle(
+        symbol=A, timeframe=minute, open_time=minute.floor(open_time), open=1.0, high=1.0, low=1.0, close=1.0
+    )

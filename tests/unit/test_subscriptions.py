@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from typing import Any
 
 from rxstreams.sources._subscriptions import Subscriptions
 from rxstreams.sources.kraken import Kraken
@@ -78,3 +79,26 @@ def test_add_when_a_symbol_is_known_then_is_not_asked_for_twice() -> None:
     line.open()
     assert line.add(["A/USD"]) == []
     assert line.remove(["B/USD"]) == []
+
+
+def test_subscriptions_when_symbols_come_and_go_then_nothing_is_kept_of_them() -> None:
+    """Memory is that of the symbols, however long a connection lives."""
+    line = make("A/USD")
+    line.open()
+    for _ in range(50):
+        line.add(["B/USD"])
+        line.remove(["B/USD"])
+    state: dict[str, Any] = vars(line)
+    kept: list[Any] = [value for value in state.values() if isinstance(value, (dict, set))]
+    assert max(len(value) for value in kept) == 1
+
+
+def test_reject_when_it_names_no_symbols_then_means_those_of_the_request() -> None:
+    """Not those of another, and not those that were asked for again since."""
+    line = make("A/USD", "B/USD")
+    line.open()
+    line.add(["C/USD", "D/USD"])
+    line.remove(["D/USD"])
+    line.add(["D/USD"])
+    assert line.reject(Rejected(reason="no", request=2)) == ("C/USD",)
+    assert line.wanted == ("A/USD", "B/USD", "D/USD")
