@@ -14,8 +14,6 @@ from rxstreams.candles.rules import CandleRules, CloseOn, Emit, Fill, Late, Open
 from rxstreams.candles.sending import Sender
 from rxstreams.candles.series import Series
 from rxstreams.candles.witness import Witness
-from rxstreams.errors import LateTick
-from rxstreams.instants import format_instant
 from rxstreams.items import OHLCCandle, PriceTick
 from rxstreams.timeframe import Timeframe, TimeframeLike
 
@@ -30,9 +28,6 @@ class CandleBuilder:
         timeframe: the candles' length, or what ``Timeframe`` takes.
         on_candle: called with every candle.
         emit, grace, fill, max_fill, opens, late, on_late, close_on: as in ``to_ohlc``.
-
-    Attributes:
-        late: late trades that were not counted in any candle.
 
     Raises:
         ValueError: an option has none of its values.
@@ -65,12 +60,8 @@ class CandleBuilder:
             late=late,
             close_on=close_on,
         )
-        if on_late is not None and not callable(on_late):
-            raise TypeError(f"on_late must be a function or None, got {on_late!r}")
-        self.late = 0
         self._rules = rules
         self._on_candle = on_candle
-        self._on_late = on_late
         self._updates = emit == "updates"
         self._carries = rules.carries
         self._series: list[Series] = []
@@ -81,13 +72,18 @@ class CandleBuilder:
         self._timers = Timers(rules.grace, self._series) if close_on == "timer" else None
         self._filler = Filler(rules)
         self._sender = Sender(rules, on_candle)
-        self._reviser = Reviser(rules, self._filler, self._sender)
+        self._reviser = Reviser(rules, self._filler, self._sender, on_late)
         self._witness = Witness(rules, self._sender)
 
     @property
     def timeframe(self) -> Timeframe:
         """The candles' length."""
         return self._rules.timeframe
+
+    @property
+    def late(self) -> int:
+        """Late trades that were not counted in any candle."""
+        return self._reviser.dropped
 
     @property
     def skipped(self) -> int:
@@ -130,7 +126,7 @@ class CandleBuilder:
             self._apply(series, tick, since)
         else:
             self._close_due(series, tick, since)
-            self._take_late(series, tick, since)
+            self._reviser.take(series, tick, since)
 
     def advance(self, now: int) -> None:
         """Close what the local clock closes (``close_on="timer"``).
@@ -230,22 +226,6 @@ class CandleBuilder:
             self._sender.send_update(series, candle)
         else:
             self._tables[series.exchange][series.symbol] = candle
-
-    def _take_late(self, series: Series, tick: PriceTick, since: int) -> None:
-        rules = self._rules
-        if rules.late == "raise":
-            raise LateTick(
-                f"a trade of {tick.symbol} stamped {format_instant(tick.timestamp)} came after its {rules.timeframe} "
-                f"candle had been closed (trades before {format_instant(series.bound)} are late)"
-            )
-        if rules.late == "revise" and self._reviser.revise(series, tick, since):
-            return
-        self.late += 1
-        unproven = series.unproven
-        if unproven is not None and unproven.open_time <= tick.timestamp < unproven.close_time:
-            series.unproven = None  # without this trade it can't become complete
-        if self._on_late is not None:
-            self._on_late(tick)
 
 
 def _check_type(item: object) -> None:

@@ -23,6 +23,7 @@ def _numbers(child: OHLCCandle) -> tuple[float, ...]:
 
 
 _WIDTH = 7  # of a row of numbers
+_STRIDE = 64  # children between two sums that are kept
 
 
 def _is_flawless(child: OHLCCandle) -> bool:
@@ -67,11 +68,15 @@ class _Sum:
         )
 
 
+def _plus(total: _Sum | None, numbers: Sequence[float], trades: int, flawless: bool) -> _Sum:
+    return _Sum(numbers, trades, flawless) if total is None else total.plus(numbers, trades, flawless)
+
+
 class Parent:
     """A candle and all of its children, one an open_time.
 
-    The newest child may change at no cost; when an older one does, the sum over them is made afresh, never by
-    subtraction. Memory: 73 bytes a child.
+    The newest child may change at no cost. When an older one does, the sum is made afresh, never by subtraction, from
+    the last one that was kept before it: late children are among the latest. Memory: 73 bytes a child, and a little.
 
     Attributes:
         open_time, close_time: its interval.
@@ -83,6 +88,7 @@ class Parent:
 
     __slots__ = (
         "_flawless",
+        "_marks",
         "_numbers",
         "_older",
         "_times",
@@ -108,6 +114,8 @@ class Parent:
         self._trades = array("q")
         self._flawless = bytearray()
         self._older: _Sum | None = None
+        # The sum of the first _STRIDE children, of twice as many, and so on.
+        self._marks: list[_Sum] = []
 
     def put(self, child: OHLCCandle) -> None:
         """Add a child, or put it in the place of the one with its open_time."""
@@ -119,7 +127,7 @@ class Parent:
         else:
             self.newest = child
             self._insert(len(self._times), newest)
-            self._older = self._with(newest)
+            self._add_up(len(self._times) - 1)
 
     def _put_older(self, child: OHLCCandle) -> None:
         index = bisect_left(self._times, child.open_time)
@@ -129,22 +137,24 @@ class Parent:
             self._flawless[index] = _is_flawless(child)
         else:
             self._insert(index, child)
-        older: _Sum | None = None
-        for i, trades in enumerate(self._trades):
-            row = self._numbers[i * _WIDTH : (i + 1) * _WIDTH]
-            flawless = bool(self._flawless[i])
-            older = _Sum(row, trades, flawless) if older is None else older.plus(row, trades, flawless)
-        self._older = older
+        kept = index // _STRIDE
+        del self._marks[kept:]
+        self._older = self._marks[-1] if kept else None
+        self._add_up(kept * _STRIDE)
+
+    def _add_up(self, start: int) -> None:
+        """Add the children from a position on to the sum of those before."""
+        for index in range(start, len(self._times)):
+            row = self._numbers[index * _WIDTH : (index + 1) * _WIDTH]
+            self._older = _plus(self._older, row, self._trades[index], bool(self._flawless[index]))
+            if (index + 1) % _STRIDE == 0:
+                self._marks.append(self._older)
 
     def _insert(self, index: int, child: OHLCCandle) -> None:
         self._times.insert(index, child.open_time)
         self._numbers[index * _WIDTH : index * _WIDTH] = array("d", _numbers(child))
         self._trades.insert(index, child.trades)
         self._flawless.insert(index, _is_flawless(child))
-
-    def _with(self, newest: OHLCCandle) -> _Sum:
-        numbers, trades, flawless = _numbers(newest), newest.trades, _is_flawless(newest)
-        return _Sum(numbers, trades, flawless) if self._older is None else self._older.plus(numbers, trades, flawless)
 
     def to_candle(self, timeframe: Timeframe) -> OHLCCandle:
         """Return the candle as it is now.
@@ -153,7 +163,7 @@ class Parent:
         newest reaches back to its start.
         """
         newest = self.newest
-        total = self._with(newest)
+        total = _plus(self._older, _numbers(newest), newest.trades, _is_flawless(newest))
         opens, high, low, close, volume, quote_volume, buy_volume = total.numbers
         return OHLCCandle(
             symbol=newest.symbol,

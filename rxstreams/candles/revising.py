@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from bisect import bisect_left
+from collections.abc import Callable
 from operator import attrgetter
 
 from rxstreams.candles.accumulator import Accumulator
@@ -10,6 +11,8 @@ from rxstreams.candles.filling import Filler
 from rxstreams.candles.rules import CandleRules, is_revisable
 from rxstreams.candles.sending import Sender
 from rxstreams.candles.series import Series
+from rxstreams.errors import LateTick
+from rxstreams.instants import format_instant
 from rxstreams.items import PriceTick
 
 _open_time = attrgetter("open_time")
@@ -19,18 +22,51 @@ class Reviser:
     """Puts late trades into the kept candles of their series.
 
     Args:
-        rules: the builder's.
-        filler, sender: the builder's.
+        rules, filler, sender: the builder's.
+        on_late: called with every late trade that is dropped; None: nobody is told.
+
+    Attributes:
+        dropped: late trades that were not counted in any candle.
+
+    Raises:
+        TypeError: on_late is no function.
     """
 
-    def __init__(self, rules: CandleRules, filler: Filler, sender: Sender) -> None:
+    def __init__(
+        self, rules: CandleRules, filler: Filler, sender: Sender, on_late: Callable[[PriceTick], object] | None
+    ) -> None:
+        if on_late is not None and not callable(on_late):
+            raise TypeError(f"on_late must be a function or None, got {on_late!r}")
+        self.dropped = 0
+        self._policy = rules.late
+        self._on_late = on_late
         self._timeframe = rules.timeframe
         self._carries = rules.carries
         self._inherits = rules.carries or rules.fill == "flat"
         self._filler = filler
         self._sender = sender
 
-    def revise(self, series: Series, tick: PriceTick, since: int) -> bool:
+    def take(self, series: Series, tick: PriceTick, since: int) -> None:
+        """Do with a late trade what the rules say.
+
+        Raises:
+            LateTick: ``late="raise"``.
+        """
+        if self._policy == "raise":
+            raise LateTick(
+                f"a trade of {tick.symbol} stamped {format_instant(tick.timestamp)} came after its {self._timeframe} "
+                f"candle had been closed (trades before {format_instant(series.bound)} are late)"
+            )
+        if self._policy == "revise" and self._revise(series, tick, since):
+            return
+        self.dropped += 1
+        unproven = series.unproven
+        if unproven is not None and unproven.open_time <= tick.timestamp < unproven.close_time:
+            series.unproven = None  # without this trade it can't become complete
+        if self._on_late is not None:
+            self._on_late(tick)
+
+    def _revise(self, series: Series, tick: PriceTick, since: int) -> bool:
         """Count a late trade and send what it changes; False, and nothing done: its interval is too old.
 
         A candle keeps its ``complete``, ``span`` and ``since``: the late trade says nothing about others. One that was

@@ -65,5 +65,5 @@ class Series:
         self._newest = candle.close_time if candle.empty else candle.latest
         self.bound = candle.close_time
         self.kept.append(candle)
-        while len(self.kept) > 1 and not is_revisable(rules.timeframe, self.kept[0].close_time, self._newest):
-            del self.kept[0]
+        while not is_revisable(rules.timeframe, self.kept[0].close_time, self._newest):
+            del self.kept[0]  # never this one: its end lies ahead of its trades

@@ -5,6 +5,7 @@ from __future__ import annotations
 import threading
 from collections import deque
 from collections.abc import Callable
+from typing import ParamSpec
 
 from reactivex import abc
 from reactivex.disposable import SerialDisposable, SingleAssignmentDisposable
@@ -12,6 +13,8 @@ from reactivex.disposable import SerialDisposable, SingleAssignmentDisposable
 from rxstreams.candles import CandleBuilder
 from rxstreams.instants import SECOND, to_nanoseconds
 from rxstreams.items import PriceTick
+
+_P = ParamSpec("_P")
 
 
 class ClosingTimer:
@@ -34,36 +37,26 @@ class ClosingTimer:
         self._send = send
         self._clock = clock
         self._booked: int | None = None
-        self._in_turn = _Turns()
+        self._turns = _Turns()
+
+    def in_turn(self, function: Callable[_P, object]) -> Callable[_P, None]:
+        """Return a function that does the same in its turn."""
+
+        def take_turn(*args: _P.args, **kwargs: _P.kwargs) -> None:
+            self._turns.take(lambda: function(*args, **kwargs))
+
+        return take_turn
 
     def after_each(self, add: Callable[[PriceTick], None]) -> Callable[[PriceTick], None]:
         """Return a function that adds a tick in its turn and sets the timer for what is open then."""
 
-        def take(tick: PriceTick) -> None:
+        def add_and_book(tick: PriceTick) -> None:
             try:
                 add(tick)
             finally:  # an observer's exception must not leave a candle open
                 self._book()
 
-        return lambda tick: self._in_turn(lambda: take(tick))
-
-    def until_error(self, on_error: Callable[[Exception], None]) -> Callable[[Exception], None]:
-        """Return a function that passes an error on, in its turn, and ends the timer."""
-
-        def end(error: Exception) -> None:
-            self.disposable.dispose()
-            on_error(error)
-
-        return lambda error: self._in_turn(lambda: end(error))
-
-    def until_end(self, complete: Callable[[], None]) -> Callable[[], None]:
-        """Return a function that completes, in its turn, and ends the timer."""
-
-        def end() -> None:
-            self.disposable.dispose()
-            complete()
-
-        return lambda: self._in_turn(end)
+        return self.in_turn(add_and_book)
 
     def _book(self) -> None:
         due = self._builder.deadline
@@ -76,11 +69,11 @@ class ClosingTimer:
         if due is not None:
             wait = max(0, due - to_nanoseconds(self._clock.now)) / SECOND
             pending.disposable = self._clock.schedule_relative(
-                wait, lambda _, __: self._in_turn(lambda: self._fire(due))
+                wait, lambda _, __: self._turns.take(lambda: self._fire(due))
             )
 
     def _fire(self, due: int) -> None:
-        if due != self._booked or self.disposable.is_disposed:
+        if due != self._booked:  # taken back too late
             return
         self._booked = None
         # It has waited until then, whatever a wall clock that was set back says now.
@@ -98,10 +91,11 @@ class _Turns:
 
     def __init__(self) -> None:
         self._lock = threading.Lock()
-        self._waiting: deque[Callable[[], None]] = deque()
+        self._waiting: deque[Callable[[], object]] = deque()
         self._is_running = False
 
-    def __call__(self, function: Callable[[], None]) -> None:
+    def take(self, function: Callable[[], object]) -> None:
+        """Run a function, or leave it to who is at work."""
         with self._lock:
             self._waiting.append(function)
             if self._is_running:

@@ -40,6 +40,10 @@ def resample(
     last one reaches back to its open_time, and so does that of the later child that closed it, if one did. An interval
     without trades is no missing child.
 
+    **Inside a candle** open is that of the first child by open_time; close, ``span`` and ``since`` are those of the
+    last. Flat children (no trades, no volume) give no price where others have trades: an hour opens with its first
+    trade, whether its empty minutes were filled or not.
+
     **Corrections.** The children of the open and the last closed candle are kept, and of all that closed within the
     longer of two timeframes of the base and 10 s. A child that comes again, or late, or out of order, is counted by
     adding them up afresh; a candle that was sent as closed goes out again with ``revision`` + 1 if that changed it, a

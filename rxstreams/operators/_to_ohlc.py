@@ -126,7 +126,6 @@ def to_ohlc(
             outbox = Outbox(observer)
             builder = make_builder(outbox.put)
             add = builder.adder(outbox.guard(builder.add))
-
             complete = outbox.ender(builder.flush)
 
             def report() -> None:
@@ -143,7 +142,7 @@ def to_ohlc(
             if close_on == "timer":
                 timer = ClosingTimer(builder, outbox.send, scheduler or scheduler_ or _default_scheduler())
                 disposables.add(timer.disposable)
-                add, on_error, complete = timer.after_each(add), timer.until_error(on_error), timer.until_end(complete)
+                add, on_error, complete = timer.after_each(add), timer.in_turn(on_error), timer.in_turn(complete)
             disposables.add(source.subscribe(add, on_error, complete, scheduler=scheduler_))
             return disposables
 

@@ -67,8 +67,8 @@ class Derivation:
 
     Closed children go into the resampler as they come, and so does the beginning of a forming one; its changes wait in
     ``_forming`` until someone reads.
-    History is worked off in two parts: candles that the resampler still has get their changed children from it, older
-    ones are built anew beside it.
+    History is worked off in two ways: candles that the resampler still has get their changed children from it, which
+    may know children that the ring has lost; older ones are built anew beside it.
 
     Args:
         step: the resampler to use.
@@ -108,7 +108,7 @@ class Derivation:
         if waiting is not None and waiting.open_time != row.open_time:
             self._add(self._child(waiting))
         # A candle must not be closed over the head of a child that is known: a new one is told at once.
-        if row.closed:
+        if row.closed or self._newest != (row.open_time, row.span):
             self._add(self._child(row))
         else:
             self._forming = row
@@ -121,14 +121,14 @@ class Derivation:
         children = self._children(rows, edge)
         floor = self._step.longer.floor
         if self._latest:
-            latest = list(self._latest)
+            begin = self._latest[0]
             news = [child for child in children if child.open_time in changed]
-            self._add_all(child for child in news if floor(child.open_time) >= latest[0])
-            self._build_anew(children, latest[-2:][0])
+            self._add_all(child for child in news if floor(child.open_time) >= begin)
+            self._build_anew(children, until=None)
         else:
-            latest = sorted({floor(child.open_time) for child in children})[-_KEPT:]
-            self._build_anew(children, latest[-2:][0])
-            self._add_all(child for child in children if floor(child.open_time) >= latest[0])
+            begin = sorted({floor(child.open_time) for child in children})[-_KEPT:][0]
+            self._build_anew(children, until=begin)
+            self._add_all(child for child in children if floor(child.open_time) >= begin)
 
     def _add_all(self, children: Iterable[OHLCCandle]) -> None:
         for child in children:
@@ -165,12 +165,17 @@ class Derivation:
             children.append(self._child(row, row.since if bound is None else max(row.since, bound)))
         return children
 
-    def _build_anew(self, children: list[OHLCCandle], boundary: int) -> None:
-        """Build the candles before the boundary from all that is known, and keep those that know more than before."""
+    def _build_anew(self, children: list[OHLCCandle], until: int | None) -> None:
+        """Build the closed candles from all children that are known, and keep those that say more than before.
+
+        Args:
+            children: ascending.
+            until: open time of the first one that is not to be built; None: build all.
+        """
         made: dict[int, OHLCCandle] = {}
 
         def keep(candle: OHLCCandle) -> None:
-            if candle.closed and candle.open_time < boundary:
+            if candle.closed and (until is None or candle.open_time < until):
                 made[candle.open_time] = candle
 
         resampler = CandleResampler(self._step.longer, on_candle=keep)

@@ -30,15 +30,15 @@ if TYPE_CHECKING:
 class OHLCBuffer(abc.ObserverBase["PriceTick | OHLCCandle"]):
     """The newest candles of one (exchange, symbol, timeframe), in memory, for readers in any thread.
 
-    It takes trades, and builds the candles itself by the rules of ``to_ohlc`` (first trade opens, no empty
-    candles, late trades revise), or candles, native ones or those of ``to_ohlc``: the first kind wins, the other is
-    an error. It is an observer: ``source.subscribe(buffer)``. Fed by trades, its last row is the candle that is
-    forming (``closed=False``); fed by candles it holds what it was sent.
+    It takes trades, and builds the candles itself as ``to_ohlc`` does it by default, or candles, native ones or those
+    of a ``to_ohlc`` with other rules: the first kind wins, the other is an error. It is an observer:
+    ``source.subscribe(buffer)``. Fed by trades, its last row is the candle that is forming (``closed=False``); fed by
+    candles it holds what it was sent.
 
     A corrected candle replaces its row, one that is out of order is inserted where it belongs. Left out, and counted
     in ``ignored``, are: a candle of a lower revision than the stored one, one of the same revision that is less
     closed or less complete, and one older than all of a full buffer. A trade too old to revise anything counts in
-    ``late_trades``.
+    ``late_trades``. The ``since`` of a candle reaches back over complete neighbours, to where the history begins.
 
     Writers and readers take one lock: a reader sees whole candles, all of one moment, and its answer is a copy.
 
@@ -57,8 +57,9 @@ class OHLCBuffer(abc.ObserverBase["PriceTick | OHLCCandle"]):
         ValueError: ``interval_minutes`` and ``timeframe`` are both given, a timeframe is none, ``max_candles`` < 1.
         TypeError: an option is of the wrong type.
 
-    Errors (from the methods that take items, and so from ``on_next`` into the producer):
-        ValueError: an item of another key, of the other kind, or impossible in itself.
+    Errors:
+        ValueError: an item of another key, or of the other kind. As reactivex has it, what ``on_next`` raises goes up
+            into the producer.
         TypeError: something that is neither a PriceTick nor an OHLCCandle.
 
     Example:

@@ -35,8 +35,9 @@ class OHLCCacheManager(abc.ObserverBase["PriceTick | OHLCCandle"]):
     It is an observer: ``source.subscribe(manager)`` or ``run(source, manager)``, for several sources at once too.
 
     - Candles go into the buffer of their key, of any timeframe; a key is made when its first candle comes.
-    - Ticks are built into candles of the shortest of ``timeframes``, by the rules of ``to_ohlc``. Any tick of a line
-      closes the candles of its quiet symbols.
+    - Ticks are built into candles of the shortest of ``timeframes``, as ``to_ohlc`` does it by default; put a
+      ``to_ohlc`` of your own before the manager for other rules. Any tick of a line closes the candles of its quiet
+      symbols.
     - Each of ``timeframes`` that gets no candles of its own is built from the longest shorter one that there is, by
       the rules of ``resample``, as closed candles come; the forming ones follow when someone reads. A key's own
       candles stand above built ones, which are built no more.
@@ -58,8 +59,9 @@ class OHLCCacheManager(abc.ObserverBase["PriceTick | OHLCCandle"]):
         ValueError: a timeframe is none, two are the same, ``max_candles`` < 1, or the symbol map contradicts itself.
         TypeError: an option is of the wrong type.
 
-    Errors (from the methods that take items, and so from ``on_next`` into the producer):
-        ValueError: an item of the other kind than its key's, or a trade without ``timeframes``.
+    Errors:
+        ValueError: an item of the other kind than its key's, or a trade without ``timeframes``. As reactivex has it,
+            what ``on_next`` raises goes up into the producer.
         TypeError: something that is neither a PriceTick nor an OHLCCandle.
 
     Example:
@@ -82,6 +84,8 @@ class OHLCCacheManager(abc.ObserverBase["PriceTick | OHLCCandle"]):
     ) -> None:
         self.symbol_map = symbol_map if isinstance(symbol_map, SymbolMap) else SymbolMap(symbol_map or {})
         self.max_candles = checked_max_candles(max_candles)
+        if isinstance(timeframes, str):
+            raise TypeError(f"timeframes must be several, such as (5, 15), got the string {timeframes!r}")
         self.timeframes: tuple[TimeframeLike, ...] = tuple(timeframes)
         self.error: Exception | None = None
         self.completed = False

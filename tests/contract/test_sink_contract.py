@@ -14,6 +14,7 @@ from reactivex.subject import Subject
 from reactivex.testing import ReactiveTest, TestScheduler
 
 from rxstreams import sinks
+from rxstreams.bridge import run
 from rxstreams.instants import MINUTE, SECOND
 from rxstreams.items import OHLCCandle, PriceTick
 from rxstreams.sinks import OHLCBuffer, OHLCCacheManager, get_ohlc_cache_manager
@@ -103,6 +104,14 @@ def test_sink_when_subscribed_then_it_takes_every_item_in_order_and_the_end(case
     assert len(case.read(subscribed)) >= 1
     assert (subscribed.error, subscribed.completed) == (None, True)
     assert (by_hand.error, by_hand.completed) == (None, False)
+
+
+def test_sink_when_run_then_it_is_used_although_it_is_empty(case: Case) -> None:
+    """An empty buffer has the length 0 and so counts as false: nobody may take it for no sink at all."""
+    sink = case.make()
+    run(rx.from_iterable(case.items()), sink)
+    assert sink.completed
+    assert len(case.read(sink)) >= 1
 
 
 def test_sink_when_the_source_fails_then_it_keeps_the_error_and_what_it_has(case: Case) -> None:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import random
 from typing import Any, NamedTuple
 
-from hypothesis import given
+from hypothesis import example, given
 from hypothesis import strategies as st
 
 from rxstreams.candles import CandleBuilder, CandleResampler
@@ -104,6 +104,27 @@ _TRADES = st.lists(
 )
 
 
+def _read_after(*numbers: int) -> list[bool]:
+    return [number in numbers for number in range(60)]
+
+
+@example([(0, 1, "A", 1), (60, 1, "A", 1), (-1, 1, "A", 1)], _read_after(1), 1)  # late for a ring that is full
+@example([(0, 1, "A", 1), (180, 1, "B", 1)], _read_after(), 40)  # the line closes what is built, too
+@example(  # the newest child is on another line than the clock
+    [
+        (0, 1, "A", 1),
+        (-13, 1, "A", 1),
+        (-89, 1, "A", 1),
+        (-100, 1, "A", 1),
+        (207, 1, "A", 1),
+        (270, 1, "A", 1),
+        (0, 1, "A", 2),
+        (84, 1, "A", 2),
+        (61, 1, "B", 1),
+    ],
+    _read_after(8),
+    40,
+)
 @given(_TRADES, st.lists(st.booleans(), min_size=60, max_size=60), st.integers(1, 40))
 def test_manager_when_fed_by_trades_then_it_holds_what_builder_and_resampler_make(
     trades: list[tuple[int, int, str, int]], readings: list[bool], max_candles: int

@@ -11,7 +11,7 @@ from typing import Any, Literal, NamedTuple
 
 import msgspec
 import pytest
-from hypothesis import given, settings
+from hypothesis import Phase, given, settings
 from hypothesis import strategies as st
 
 from rxstreams.candles import CandleBuilder, CandleResampler
@@ -249,9 +249,11 @@ def simulate(
 
 
 SEEDS = st.integers(min_value=0, max_value=2**32)
+# A seed is as simple as any other.
+NO_SHRINKING = (Phase.explicit, Phase.reuse, Phase.generate)
 
 
-@settings(max_examples=100)
+@settings(max_examples=60, phases=NO_SHRINKING)
 @given(
     seed=SEEDS,
     timeframe=st.sampled_from(["1s", "5s", "20s"]),
@@ -284,7 +286,7 @@ def test_complete_when_lines_break_then_every_candle_that_says_so_is_true_at_onc
             assert result.oracle.confirms(candle), f"{candle} says complete and is not true"
 
 
-@settings(max_examples=100)
+@settings(max_examples=60, phases=NO_SHRINKING)
 @given(
     seed=SEEDS,
     timeframe=st.sampled_from(["1s", "5s", "20s"]),

@@ -12,7 +12,7 @@ from typing import Any, Literal, NamedTuple
 import pandas as pd
 import pytest
 import reactivex
-from hypothesis import given, settings
+from hypothesis import Phase, given, settings
 from hypothesis import strategies as st
 
 from rxstreams.candles import CandleBuilder, CandleResampler
@@ -129,9 +129,11 @@ def last_revisions(candles: Sequence[OHLCCandle]) -> dict[tuple[str, Timeframe, 
 
 
 SEEDS = st.integers(min_value=0, max_value=2**32)
+# A seed is as simple as any other.
+NO_SHRINKING = (Phase.explicit, Phase.reuse, Phase.generate)
 
 
-@settings(max_examples=100)
+@settings(max_examples=60, phases=NO_SHRINKING)
 @given(
     seed=SEEDS,
     timeframe=st.sampled_from(["1s", "5s", "20s", "1m"]),
@@ -205,7 +207,7 @@ def test_candles_when_late_trades_have_been_counted_then_the_last_revisions_equa
             assert not built.complete or (built.closed and all(c.complete for c in parts))
 
 
-@settings(max_examples=60)
+@settings(max_examples=40, phases=NO_SHRINKING)
 @given(seed=SEEDS, cuts=st.lists(st.integers(0, 300), max_size=6), fill=st.sampled_from(["skip", "flat"]))
 def test_candles_when_trades_come_in_slices_then_they_are_the_same(
     seed: int, cuts: list[int], fill: Literal["skip", "flat"]
@@ -228,7 +230,7 @@ def test_candles_when_trades_come_in_slices_then_they_are_the_same(
     assert slow == fast
 
 
-@settings(max_examples=60)
+@settings(max_examples=40, phases=NO_SHRINKING)
 @given(
     seed=SEEDS, emit=st.sampled_from(["closed", "updates"]), opens=st.sampled_from(["first_trade", "previous_close"])
 )

@@ -8,6 +8,7 @@ import pytest
 from candle_making import child, show, trade
 
 from rxstreams.candles import CandleBuilder, CandleResampler
+from rxstreams.candles.plan import make_plan
 from rxstreams.candles.rules import is_revisable
 from rxstreams.errors import LateTick
 from rxstreams.instants import SECOND
@@ -207,6 +208,16 @@ def test_revisable_when_a_candle_ended_then_it_is_for_the_longer_of_two_timefram
 ) -> None:
     """Both ends count, and what lies ahead of the newest time always does."""
     assert is_revisable(Timeframe(name), close_time * SECOND, newest * SECOND) is expected
+
+
+def test_plan_when_several_timeframes_serve_then_the_longest_is_the_source() -> None:
+    """The base is the last entry; what does not serve is passed over."""
+    timeframes = [Timeframe(name) for name in ("1m", "4m", "10m", "15m", "30m", "1h")]
+    plan = make_plan(Timeframe("1m"), timeframes)
+    assert plan.passes
+    built_from = {source: [timeframes[i].name for i in indices] for source, indices in enumerate(plan.dependents)}
+    assert built_from == {0: [], 1: [], 2: [], 3: ["30m"], 4: ["1h"], 5: [], 6: ["4m", "10m", "15m"]}
+    assert not make_plan(Timeframe("30s"), timeframes).passes
 
 
 def test_flush_when_called_then_it_sends_the_open_candles_and_changes_nothing() -> None:

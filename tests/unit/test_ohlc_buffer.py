@@ -449,6 +449,17 @@ def test_bootstrap_when_history_and_live_candles_join_then_the_coverage_reaches_
     assert [(candle.since - T0) // MINUTE for candle in buffer.candles()] == [0, 0, 0, 0, 7]
 
 
+def test_since_when_the_neighbour_is_incomplete_or_the_candle_began_late_then_it_stays() -> None:
+    """Coverage is joined only where nothing can lie between."""
+    buffer = OHLCBuffer()
+    minutes = {0: 0, 1: 0, 2: 10, 3: 17, 4: 20}
+    for number, since in minutes.items():
+        buffer.on_next(_candle(number, complete=number not in (1, 3), span=1, since=T0 + since * MINUTE or 1))
+    assert [(candle.since - T0) // MINUTE for candle in buffer.candles()] == [0, 0, 10, 17, 20]
+    buffer.bootstrap([_candle(-1, complete=True)])
+    assert [(candle.since - T0) // MINUTE for candle in buffer.candles()] == [-5, -5, -5, 10, 17, 20]
+
+
 # What readers get
 
 

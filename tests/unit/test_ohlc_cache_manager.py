@@ -181,12 +181,13 @@ def test_manager_when_fed_by_ticks_then_every_timeframe_shows_its_forming_candle
 
 
 def test_manager_when_a_symbol_is_quiet_then_its_line_closes_its_candles() -> None:
-    """Ticks of other symbols on the same line prove that nothing came: in the base and in what is built from it."""
-    manager = OHLCCacheManager(timeframes=(5, 15))
+    """Ticks of other symbols on the same line prove that nothing came, and soon: not when the next 4 hours are over."""
+    manager = OHLCCacheManager()
     _feed(manager, [_tick(1, 1.0, "QUIET"), _tick(2, 1.0, "BUSY")])
-    _feed(manager, [_tick(minute, 2.0, "BUSY") for minute in range(3, 40)])
-    assert _show(manager.candles("QUIET", 5)) == [(0, 1.0, 1.0, "complete")]
-    assert _show(manager.candles("QUIET", 15)) == [(0, 1.0, 1.0, "complete")]
+    _feed(manager, [_tick(minute, 2.0, "BUSY") for minute in range(3, 247)])
+    for timeframe in (5, 15, 60, 240):
+        assert _show(manager.candles("QUIET", timeframe)) == [(0, 1.0, 1.0, "complete")]
+    assert _show(manager.candles("QUIET", 1440)) == [(0, 1.0, 1.0, "open")]
 
 
 def test_manager_when_exchanges_differ_then_their_trades_stay_apart() -> None:
@@ -272,6 +273,14 @@ def test_manager_when_a_child_is_corrected_then_the_longer_candles_follow() -> N
     assert (corrected.high, corrected.volume, corrected.revision, corrected.complete) == (9.0, 16.0, 1, True)
 
 
+def test_manager_when_the_closing_candle_is_lost_then_its_last_update_counts() -> None:
+    """A native feed that sends updates, and after a loss goes on with the next interval."""
+    manager = OHLCCacheManager(timeframes=(5, 15))
+    for candle in (_candle(0), _candle(0, volume=2.0), _candle(5, volume=4.0), _candle(5, volume=5.0)):
+        manager.on_next(_candle((candle.open_time - T0) / MINUTE, volume=candle.volume, closed=False))
+    assert _show(manager.candles("A", 15)) == [(0, 1.0, 7.0, "open")]
+
+
 def test_manager_when_candles_of_their_own_come_then_they_stand_above_built_ones() -> None:
     """A venue's own hour replaces ours, and ours is built no more; what is built from hours goes on from theirs."""
     manager = OHLCCacheManager(timeframes=(5, 60, 240))
@@ -335,6 +344,7 @@ def test_bootstrap_when_it_comes_first_then_the_longer_candles_are_built_from_it
     history = [_candle(minute) for minute in range(0, 250, 5)] + [_candle(250, closed=False)]
     assert manager.bootstrap(history) == 51
     assert _show(manager.candles("A", 240)) == [(0, 1.0, 48.0, "complete"), (240, 1.0, 3.0, "open")]
+    assert {candle.revision for rows in manager.get_multi_timeframe_candles("A").values() for candle in rows} == {0}
     _feed(manager, [_tick(minute, 2.0, since=T0 + 252 * MINUTE) for minute in range(252, 262)])
     assert _show(manager.candles("A", 60))[-2:] == [(180, 1.0, 12.0, "complete"), (240, 2.0, 12.0, "open")]
     assert _show(manager.candles("A", 5))[-3:] == [
@@ -392,6 +402,48 @@ def test_bootstrap_when_it_joins_rows_of_a_full_ring_then_the_candle_over_the_se
         (4, 1.0, 4.0, "complete"),
         (8, 1.0, 3.0, "open"),
     ]
+
+
+@pytest.mark.parametrize("minutes", [(1, 3), (-1, 3)])
+def test_bootstrap_when_the_ring_has_lost_children_then_coverage_does_not_reach_over_them(
+    minutes: tuple[int, int],
+) -> None:
+    """Minutes 0 and 1 have left the ring, history mends 3: what is left must not pass for all four minutes."""
+    manager = OHLCCacheManager(timeframes=(1, 4), max_candles=4)
+    _feed(manager, [_tick(minute) for minute in (0, 0.5, 1, 2, 3)])
+    _feed(manager, [_tick(minute, span=2, since=T0 + 8 * MINUTE) for minute in (8.5, 12.5)])
+    assert [start for start, *_ in _show(manager.candles("A", 1))] == [2, 3, 8, 12]
+    assert _show(manager.candles("A", 4))[0] == (0, 1.0, 5.0, "closed")
+    manager.bootstrap([_candle(minute, 1) for minute in minutes])
+    assert (0, 1.0, 5.0, "closed") in _show(manager.candles("A", 4))
+
+
+def test_bootstrap_when_the_ring_has_refused_children_then_coverage_does_not_reach_over_them() -> None:
+    """Minutes 0 and 1 came when the ring was full of later ones, and their parent was out of reach."""
+    manager = OHLCCacheManager(timeframes=(1, 4), max_candles=4)
+    for minute in (2, 3, 8, 12, 0, 1):
+        manager.on_next(_candle(minute, 1, span=1, since=T0 - 1, complete=minute != 3))
+    assert manager.ignored == 2
+    manager.bootstrap([_candle(3, 1)])
+    assert _show(manager.candles("A", 4))[0] == (0, 1.0, 2.0, "closed")
+
+
+def test_bootstrap_when_it_knows_less_than_what_was_built_then_that_stays() -> None:
+    """Built live from four minutes of which the ring has none left: one minute of history is no better."""
+    manager = OHLCCacheManager(timeframes=(1, 4), max_candles=3)
+    _feed(manager, [_tick(minute) for minute in range(10)])
+    before = manager.candles("A", 4)
+    assert _show(before)[0] == (0, 1.0, 4.0, "complete")
+    manager.bootstrap([_candle(1, 1)])
+    assert manager.candles("A", 4) == before
+
+
+def test_bootstrap_when_a_candle_is_forming_then_its_last_trades_stay_in_the_longer_one() -> None:
+    """They had not been handed on yet when the history came."""
+    manager = OHLCCacheManager(timeframes=(5, 15))
+    _feed(manager, [_tick(0), _tick(1), _tick(2)])
+    manager.bootstrap([_candle(-15)])
+    assert _show(manager.candles("A", 15)) == [(-15, 1.0, 1.0, "closed"), (0, 1.0, 3.0, "open")]
 
 
 def test_bootstrap_when_hours_come_as_hours_then_they_stand_beside_those_that_are_built() -> None:
@@ -477,6 +529,7 @@ def test_update_from_trade_when_the_time_is_naive_then_it_is_refused() -> None:
     [
         ({"timeframes": (5, "5m")}, ValueError, "timeframes must differ"),
         ({"timeframes": (5, "x")}, ValueError, "x"),
+        ({"timeframes": "5m"}, TypeError, "timeframes must be several"),
         ({"max_candles": 0}, ValueError, "max_candles must be at least 1"),
         ({"symbol_map": {"A": ["X"], "B": ["X"]}}, ValueError, "'X'"),
     ],

@@ -94,6 +94,12 @@ def test_child_when_a_skipped_candle_gets_one_late_then_that_goes_out_for_the_fi
     ]
 
 
+def test_child_when_its_skipped_candle_is_long_ago_then_it_counts_if_none_was_closed_since() -> None:
+    """What is later than the last closed candle is never too old."""
+    arrivals = arriving(child(240, "1"), child(660, "3"), child(780, "4"), child(360, "2"))
+    assert run(resample(5), arrivals)[-1] == (213, "A 5m 300: 2 2 2 2 v1 n1 complete")
+
+
 def test_child_when_it_is_older_than_the_last_closed_candle_then_it_is_dropped_and_counted() -> None:
     """Nothing else is touched by it."""
     got: list[OHLCCandle] = []
@@ -180,6 +186,27 @@ def test_month_when_it_is_built_from_minutes_then_an_old_child_can_still_be_corr
         "5 5 5 5 v4464 n4464 complete",
         "5 9 5 5 v4464 n4464 complete r1",
     ]
+
+
+@pytest.mark.parametrize("index", [0, 1, 63, 64, 65, 127, 128, 150, 198, 199])
+@pytest.mark.parametrize("is_new", [False, True])
+def test_child_when_it_is_any_of_many_then_the_sum_is_that_of_all(index: int, is_new: bool) -> None:
+    """Corrected or inserted, before and after more have come: as if all had come in order."""
+    children = [child(14_400 + 60 * n, f"{n % 17 + 1} 40 {n % 5 / 8 + 0.25} {n % 11 + 1}") for n in range(200)]
+    corrected = child(14_400 + 60 * index, "7 90 0.125 8", volume=5.0, trades=3, revision=0 if is_new else 1)
+    first = [each for n, each in enumerate(children) if not (is_new and n == index)]
+    rest = [child(14_400 + 60 * n, "3") for n in range(200, 240)]
+    expected: list[OHLCCandle] = []
+    got: list[OHLCCandle] = []
+    in_order = [corrected if n == index else each for n, each in enumerate(children)]
+    reactivex.from_iterable([*in_order, *rest]).pipe(resample(240)).subscribe(expected.append)
+    reactivex.from_iterable([*first, corrected, *rest]).pipe(resample(240)).subscribe(got.append)
+    assert len(got) == 1
+    assert got == expected
+    late: list[OHLCCandle] = []
+    reactivex.from_iterable([*first, *rest, corrected]).pipe(resample(240)).subscribe(late.append)
+    assert late[-1].revision == 1
+    assert show(late[-1]) == show(expected[0]) + " r1"
 
 
 def test_subscription_when_candles_were_dropped_then_its_end_says_how_many(caplog: pytest.LogCaptureFixture) -> None:

@@ -296,6 +296,7 @@ def _new_york(value: str, start: str = "00:00") -> Timeframe:
         (_new_york("5h"), _new_york("10h"), True),
         (_new_york("7h"), _new_york("14h", "07:00"), True),  # 07:00 and 21:00
         (_new_york("7h"), _new_york("14h", "08:00"), False),
+        (_new_york("7h"), _new_york("14h", "21:00"), False),  # 21:00 and 11:00
         (_new_york("7h"), _new_york("1d", "21:00"), True),
         (_new_york("1h"), Timeframe("4h"), True),
         (_new_york("2h"), Timeframe("4h"), False),

@@ -57,11 +57,24 @@ def test_quiet_symbol_when_it_went_over_to_the_new_line_then_that_one_closes_it(
     """What counts is the span of the candle's last tick."""
     arrivals = arriving(
         trade(60, 1, "A", span=1),
+        trade(180, 3, "C", span=1),
         trade(100, 2, "A", span=2, since=50),
         trade(200, 3, "B", span=1),
         trade(201, 3, "B", span=2, since=50),
     )
-    assert run(to_ohlc(1), arrivals) == [(213, "A 1m 60: 1 2 1 2 v2 n2 complete")]
+    assert run(to_ohlc(1, grace=70), arrivals) == [(214, "A 1m 60: 1 2 1 2 v2 n2 complete")]
+
+
+def test_grace_when_an_overtaken_deadline_was_in_front_then_it_still_counts_to_the_nanosecond() -> None:
+    """B's own trade closed its candle, whose deadline is found and dropped by the tick that is just at A's."""
+    arrivals = arriving(
+        trade(60, 1, "B"), trade(121, 1, "B"), trade(121.5, 1, "A"), trade(182, 1, "C"), trade(182 + NANOSECOND, 1, "C")
+    )
+    assert run(to_ohlc(1), arrivals) == [
+        (211, "B 1m 60: 1 1 1 1 v1 n1 complete"),
+        (214, "B 1m 120: 1 1 1 1 v1 n1 complete"),
+        (214, "A 1m 120: 1 1 1 1 v1 n1 complete"),
+    ]
 
 
 def test_quiet_symbol_when_the_recovered_span_goes_on_then_it_closes_again_by_it() -> None:
@@ -197,6 +210,18 @@ def test_complete_when_the_next_tick_shows_a_loss_on_the_same_span_then_it_is_ta
     ]
 
 
+def test_complete_when_a_loss_is_shown_then_what_the_symbol_itself_had_closed_before_stays() -> None:
+    """Of two candles that are kept only the second was closed by the line."""
+    arrivals = arriving(
+        trade(60, 1, "A"), trade(130, 2, "A"), trade(185, 9, "B"), trade(200, 3, "A", since=199), trade(201, 3, "A")
+    )
+    assert [each for each in run(to_ohlc(1), arrivals) if each[1].startswith("A")] == [
+        (211, "A 1m 60: 1 1 1 1 v1 n1 complete"),
+        (212, "A 1m 120: 2 2 2 2 v1 n1 complete"),
+        (213, "A 1m 120: 2 2 2 2 v1 n1 closed r1"),
+    ]
+
+
 def test_complete_when_the_next_tick_is_on_a_new_span_then_it_stays() -> None:
     """The line was whole until it closed the candle; what it lost when it broke was lost later."""
     arrivals = arriving(
@@ -216,4 +241,21 @@ def test_complete_when_closed_by_its_own_tick_then_a_later_loss_leaves_it() -> N
     assert run(to_ohlc(1), arrivals) == [
         (211, "A 1m 60: 1 1 1 1 v1 n1 complete"),
         (212, "A 1m 120: 9 9 9 9 v1 n1 closed"),
+    ]
+
+
+def test_complete_when_closed_by_its_own_tick_after_one_that_the_line_closed_then_it_stays_too() -> None:
+    """A loss takes back what was closed without a tick since the last one, and nothing before that."""
+    arrivals = arriving(
+        trade(60, 1, "A", since=50),
+        trade(130, 9, "B"),  # the line closes A's first
+        trade(150, 2, "A", since=50),
+        trade(181, 3, "A", since=50),  # A itself closes its second
+        trade(190, 3, "A", since=189),
+        trade(240, 3, "A", since=189),
+    )
+    assert [each for each in run(to_ohlc(1), arrivals) if each[1].startswith("A")] == [
+        (211, "A 1m 60: 1 1 1 1 v1 n1 complete"),
+        (213, "A 1m 120: 2 2 2 2 v1 n1 complete"),
+        (215, "A 1m 180: 3 3 3 3 v2 n2 closed"),
     ]

@@ -192,6 +192,19 @@ def test_late_trade_when_it_is_before_the_first_candle_then_the_gap_between_is_f
     ]
 
 
+def test_late_trade_when_it_fills_a_gap_then_the_flat_candles_hang_on_the_line_of_the_next_trade() -> None:
+    """The late trade's own line may not have got so far."""
+    got: list[OHLCCandle] = []
+    ticks = [trade(64, 5, span=3, since=50), trade(61, 1, span=4, since=60.5), trade(65, 6, span=4, since=60.5)]
+    reactivex.from_iterable(ticks).pipe(to_ohlc("1s", fill="flat")).subscribe(got.append)
+    assert [(c.open_time // SECOND, c.span, c.since / SECOND, c.complete) for c in got[:4]] == [
+        (61, 4, 60.5, True),
+        (62, 3, 50, True),
+        (63, 3, 50, True),
+        (64, 3, 50, True),
+    ]
+
+
 def test_late_trade_when_its_interval_was_beyond_max_fill_then_its_own_gap_is_filled() -> None:
     """A new candle, and as many flat ones after it as a gap may have."""
     arrivals = arriving(trade(60, 1), trade(67, 5), trade(63.5, 2))
@@ -207,7 +220,9 @@ def test_late_trade_when_its_interval_was_beyond_max_fill_then_its_own_gap_is_fi
 
 def test_late_trade_when_candles_open_at_the_previous_close_then_the_next_one_follows() -> None:
     """Its open, and what that does to high and low; the one after it hangs on another price."""
-    arrivals = arriving(trade(60, 4), trade(120, 5), trade(180, 6), trade(240, 7), trade(130, 4.5), trade(121, 1))
+    arrivals = arriving(
+        trade(60, 4), trade(120, 5), trade(180, 6), trade(240, 7), trade(130, 4.5), trade(121, 1), trade(300, 1)
+    )
     messages = run(to_ohlc(1, opens="previous_close"), arrivals)
     assert messages == [
         (211, "A 1m 60: 4 4 4 4 v1 n1 closed"),
@@ -216,6 +231,7 @@ def test_late_trade_when_candles_open_at_the_previous_close_then_the_next_one_fo
         (214, "A 1m 120: 4 5 4 4.5 v2 n2 complete r1"),
         (214, "A 1m 180: 4.5 6 4.5 6 v1 n1 complete r1"),
         (215, "A 1m 120: 4 5 1 4.5 v3 n3 complete r2"),
+        (216, "A 1m 240: 6 7 6 7 v1 n1 complete"),
     ]
 
 

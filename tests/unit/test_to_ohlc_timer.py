@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import threading
+from collections.abc import Callable
 from typing import Any
 
 import pytest
 from candle_making import run, show, trade
+from reactivex.disposable import Disposable
 from reactivex.scheduler import ImmediateScheduler
 from reactivex.subject import Subject
 from reactivex.testing import TestScheduler
@@ -213,6 +215,129 @@ def test_timer_when_the_operator_has_a_scheduler_then_that_one_is_used() -> None
     source.pipe(to_ohlc(1, close_on="timer", scheduler=own)).subscribe(scheduler=other)
     source.on_next(trade(245, 1))
     assert (pending(own), pending(other)) == (1, 0)
+
+
+class _Unstoppable(TestScheduler):
+    """Lets actions run although they were taken back, as a timer's thread does that was about to."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.actions: list[Callable[[], object]] = []
+
+    def schedule_relative(self, duetime: Any, action: Any, state: Any = None) -> Disposable:
+        """Only remember it."""
+        self.actions.append(lambda: action(self, state))
+        return Disposable()
+
+
+def test_timer_when_it_fires_though_it_was_taken_back_then_nothing_happens() -> None:
+    """After the candle was closed by a tick, and after the end of the subscription."""
+    scheduler = _Unstoppable()
+    source: Subject[PriceTick] = Subject()
+    got: list[str] = []
+    subscription = source.pipe(to_ohlc(1, close_on="timer")).subscribe(
+        lambda c: got.append(show(c)), scheduler=scheduler
+    )
+    source.on_next(trade(60, 1))
+    source.on_next(trade(120, 1))
+    assert len(scheduler.actions) == 2
+    scheduler.actions[0]()
+    assert got == ["A 1m 60: 1 1 1 1 v1 n1 complete"]
+    subscription.dispose()
+    scheduler.actions[1]()
+    source.on_next(trade(180, 1))
+    assert len(got) == 1
+    assert len(scheduler.actions) == 2
+
+
+def test_timer_when_the_wall_clock_was_set_back_meanwhile_then_it_closes_all_the_same() -> None:
+    """It has waited for as long as it had to, whatever the clock says now."""
+    scheduler = _Unstoppable()
+    source: Subject[PriceTick] = Subject()
+    got: list[str] = []
+    source.pipe(to_ohlc(1, close_on="timer")).subscribe(lambda c: got.append(show(c)), scheduler=scheduler)
+    source.on_next(trade(3600, 1))
+    assert scheduler.now.timestamp() == 0
+    scheduler.actions[0]()
+    assert got == ["A 1m 3600: 1 1 1 1 v1 n1 closed"]
+
+
+def test_timer_when_an_observer_raises_over_a_tick_then_it_is_set_all_the_same() -> None:
+    """Or the candle would stay open until the next tick."""
+    scheduler = TestScheduler()
+    source: Subject[PriceTick] = Subject()
+    got: list[str] = []
+
+    def on_next(candle: OHLCCandle) -> None:
+        got.append(show(candle))
+        if len(got) == 1:
+            raise KeyError("a bug of the observer")
+
+    source.pipe(to_ohlc(1, close_on="timer", emit="updates")).subscribe(on_next, scheduler=scheduler)
+    with pytest.raises(KeyError):
+        source.on_next(trade(60, 1))
+    scheduler.advance_to(122)
+    assert got == ["A 1m 60: 1 1 1 1 v1 n1 open", "A 1m 60: 1 1 1 1 v1 n1 closed"]
+
+
+def test_timer_when_a_tick_comes_while_its_candles_go_out_then_the_tick_waits_its_turn() -> None:
+    """It is left to the timer's thread: its own does not wait, and nothing goes out on two threads at once."""
+    scheduler = EventLoopThreadScheduler("rxstreams-test-turns")
+    source: Subject[PriceTick] = Subject()
+    sent: list[tuple[str, bool]] = []
+    inside, release, done = threading.Event(), threading.Event(), threading.Event()
+
+    def on_next(candle: OHLCCandle) -> None:
+        sent.append((show(candle), scheduler.on_thread))
+        inside.set()
+        assert release.wait(30)
+
+    chain = to_ohlc(1, close_on="timer", scheduler=scheduler)
+    source.pipe(chain).subscribe(on_next, on_completed=done.set)
+    try:
+        source.on_next(trade(60, 1))
+        assert inside.wait(30)
+        for tick in (trade(70, 2), trade(130, 3)):
+            source.on_next(tick)
+        source.on_completed()
+        assert len(sent) == 1
+        assert not done.is_set()
+        release.set()
+        assert done.wait(30)
+    finally:
+        release.set()
+        scheduler.dispose()
+    assert sent == [
+        ("A 1m 60: 1 1 1 1 v1 n1 closed", True),
+        ("A 1m 60: 1 2 1 2 v2 n2 closed r1", True),
+        ("A 1m 60: 1 2 1 2 v2 n2 complete r2", True),
+        ("A 1m 120: 3 3 3 3 v1 n1 open", True),
+    ]
+
+
+def test_timer_when_an_observer_raises_then_what_waits_is_still_counted() -> None:
+    """The exception goes up; the tick that came meanwhile is not lost, and the timer is set again."""
+    scheduler = TestScheduler()
+    source: Subject[PriceTick] = Subject()
+    got: list[str] = []
+
+    def on_next(candle: OHLCCandle) -> None:
+        got.append(show(candle))
+        if len(got) == 1:
+            source.on_next(trade(250, 5))
+            source.on_next(trade(310, 6))
+            raise KeyError("a bug of the observer")
+
+    source.pipe(to_ohlc(1, close_on="timer")).subscribe(on_next, scheduler=scheduler)
+    source.on_next(trade(245, 1))
+    with pytest.raises(KeyError, match="a bug of the observer"):
+        scheduler.advance_to(302)
+    assert got == [
+        "A 1m 240: 1 1 1 1 v1 n1 closed",
+        "A 1m 240: 1 5 1 5 v2 n2 closed r1",
+        "A 1m 240: 1 5 1 5 v2 n2 complete r2",
+    ]
+    assert pending(scheduler) == 1
 
 
 def test_timer_when_ticks_come_on_another_thread_then_nothing_is_lost_or_doubled() -> None:
