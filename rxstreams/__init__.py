@@ -7,6 +7,13 @@ from rxstreams.bridge import pipe, run, to_async_iterable
 from rxstreams.config import StreamConfig
 from rxstreams.errors import RxStreamsError, StreamError
 from rxstreams.items import OHLCCandle, PriceTick, Side
+from rxstreams.limits import (
+    APIPriority,
+    APIRateLimiter,
+    RateLimitConfig,
+    create_rate_limiter,
+    get_rate_limiter,
+)
 from rxstreams.resolver import Resolver
 from rxstreams.scheduler import EventLoopThreadScheduler
 from rxstreams.sinks import OHLCBuffer, OHLCCacheManager, get_ohlc_cache_manager
@@ -18,12 +25,15 @@ from rxstreams.timeframe import Timeframe
 __version__ = version("rxstreams")
 
 __all__ = [
+    "APIPriority",
+    "APIRateLimiter",
     "BackoffPolicy",
     "EventLoopThreadScheduler",
     "OHLCBuffer",
     "OHLCCacheManager",
     "OHLCCandle",
     "PriceTick",
+    "RateLimitConfig",
     "Resolver",
     "RxStreamsError",
     "Side",
@@ -37,7 +47,9 @@ __all__ = [
     "Timeframe",
     "Venue",
     "__version__",
+    "create_rate_limiter",
     "get_ohlc_cache_manager",
+    "get_rate_limiter",
     "pipe",
     "run",
     "to_async_iterable",

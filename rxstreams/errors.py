@@ -22,6 +22,7 @@
     │   ├── SubscriptionError          the venue refused symbols; carries them and the reason
     │   └── ObserverError              an exception in a user's function or observer
     ├── BufferOverflow                 a bounded queue with ``overflow="error"`` is full
+    ├── QuotaExceeded                  our own limiter refused a call; knows ``retry_after``
     ├── UnknownVenue                   no venue of that name (also a LookupError)
     ├── UnknownSymbol                  no such symbol (also a LookupError)
     ├── AmbiguousKey                   several keys match: say which exchange (also a LookupError)
@@ -190,6 +191,19 @@ class ObserverError(StreamError):
 
 class BufferOverflow(RxStreamsError):
     """A bounded queue with ``overflow="error"`` is full."""
+
+
+class QuotaExceeded(RxStreamsError):
+    """Our own limiter refused a call before anything was sent: there is no room for it now.
+
+    Args:
+        message: what is used up.
+        retry_after: seconds until it is worth asking again: not too late, perhaps too early, as others may come first.
+    """
+
+    def __init__(self, message: str = "", *, retry_after: float = 0.0) -> None:
+        super().__init__(message)
+        self.retry_after = retry_after
 
 
 class UnknownVenue(RxStreamsError, LookupError):

@@ -5,6 +5,7 @@ from rxstreams.operators._into import into
 from rxstreams.operators._normalize_symbols import normalize_symbols
 from rxstreams.operators._resample import resample
 from rxstreams.operators._retry_with_backoff import RetryInfo, retry_with_backoff
+from rxstreams.operators._throttle_by_priority import throttle_by_priority
 from rxstreams.operators._to_ohlc import to_ohlc
 
 __all__ = [
@@ -14,5 +15,6 @@ __all__ = [
     "normalize_symbols",
     "resample",
     "retry_with_backoff",
+    "throttle_by_priority",
     "to_ohlc",
 ]

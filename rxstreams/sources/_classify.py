@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import email.utils
 import ssl
 import time
 from typing import TYPE_CHECKING
@@ -10,6 +9,7 @@ from typing import TYPE_CHECKING
 from websockets.exceptions import ConnectionClosed, InvalidHandshake, InvalidMessage, InvalidStatus, ProxyError
 
 from rxstreams import errors
+from rxstreams._retry_after import parse_retry_after
 
 if TYPE_CHECKING:
     from rxstreams.sources.venue import Venue
@@ -80,25 +80,6 @@ def _classify_status(status: int, retry_after: str | None, where: str) -> errors
     if status in _REJECTED or 500 <= status < 600:
         return errors.ServerRejected(message, retry_after=parse_retry_after(retry_after, time.time()))
     return errors.Refused(message)
-
-
-def parse_retry_after(value: str | None, now: float) -> float | None:
-    """Return the seconds that a Retry-After header asks for (RFC 9110 section 10.2.3): a number or a date.
-
-    Args:
-        value: the header; None: there is none.
-        now: the time that a date is measured from, seconds since the epoch.
-    """
-    if value is None:
-        return None
-    text = value.strip()
-    if text.isascii() and text.isdecimal():
-        return float(text[:9])
-    try:
-        when = email.utils.parsedate_to_datetime(text)
-    except ValueError:
-        return None
-    return max(0.0, when.timestamp() - now)
 
 
 def classify_close(closed: ConnectionClosed, venue: Venue, uptime: float, lag: float) -> errors.StreamError:

@@ -18,7 +18,16 @@ from rxstreams.backoff import BackoffPolicy
 from rxstreams.bridge import pipe
 from rxstreams.instants import MINUTE, SECOND
 from rxstreams.items import OHLCCandle, PriceTick
-from rxstreams.operators import deduplicate, into, normalize_symbols, resample, retry_with_backoff, to_ohlc
+from rxstreams.limits import APIPriority, APIRateLimiter, RateLimitConfig
+from rxstreams.operators import (
+    deduplicate,
+    into,
+    normalize_symbols,
+    resample,
+    retry_with_backoff,
+    throttle_by_priority,
+    to_ohlc,
+)
 from rxstreams.timeframe import Timeframe
 
 Operator = Callable[[Observable[Any]], Observable[Any]]
@@ -62,6 +71,11 @@ def make_sink(keep: Callable[[Any], None] = _ignore) -> Observer[Any]:
     return Observer(keep, _ignore, _ignore)
 
 
+def _throttled(clock: TestScheduler) -> Operator:
+    limiter = APIRateLimiter(RateLimitConfig(max_calls_per_minute=60), scheduler=clock)
+    return throttle_by_priority(limiter, priority=APIPriority.HIGH, scheduler=clock)
+
+
 TICKS: list[Any] = [*(tick(second) for second in range(0, 90, 10)), tick(90, "B"), tick(130)]
 CANDLES: list[Any] = [candle(minute) for minute in range(9)]
 _TWINS: list[Any] = [each for each in TICKS for _ in range(2)]
@@ -99,6 +113,7 @@ CASES: list[Case] = [
     Case("normalize_symbols", lambda _: normalize_symbols({"BTC/USD": ["A"]}), TICKS, wrong_item="A"),
     Case("normalize_symbols candles", lambda _: normalize_symbols({"BTC/USD": ["A"]}), CANDLES, wrong_item=1.5),
     Case("into", lambda _: into(make_sink()), [1, 2, 3]),
+    Case("throttle_by_priority", _throttled, [1, 2, 3], uses_time=True),
     Case("retry_with_backoff", lambda clock: retry_with_backoff(RETRY, scheduler=clock), [1, 2, 3]),
 ]
 

@@ -188,6 +188,7 @@ def test_observer_when_it_raises_then_the_producer_gets_it_and_it_is_no_error_of
     def send_all() -> None:
         for item in case.items:
             source.on_next(item)
+        clock.advance_by(100.0)  # where an operator hops to a scheduler, that is the producer
 
     with pytest.raises(_Bug):
         send_all()

@@ -10,7 +10,14 @@ from types import ModuleType
 
 import pytest
 
-PUBLIC = ["rxstreams", "rxstreams.operators", "rxstreams.sinks", "rxstreams.sources", "rxstreams.testing"]
+PUBLIC = [
+    "rxstreams",
+    "rxstreams.limits",
+    "rxstreams.operators",
+    "rxstreams.sinks",
+    "rxstreams.sources",
+    "rxstreams.testing",
+]
 
 
 def _names(module: ModuleType) -> list[str]:

@@ -11,7 +11,8 @@ from websockets.frames import Close
 from websockets.http11 import Response
 
 from rxstreams import errors
-from rxstreams.sources._classify import classify_close, classify_handshake, parse_retry_after
+from rxstreams._retry_after import parse_retry_after
+from rxstreams.sources._classify import classify_close, classify_handshake
 from rxstreams.sources.kraken import Kraken
 from rxstreams.sources.venue import Venue
 
