@@ -9,13 +9,25 @@ from typing import TYPE_CHECKING, Any, Literal, cast
 from urllib.parse import urlsplit
 
 from rxstreams._durations import to_seconds
-from rxstreams._fields import to_finite, to_text
+from rxstreams._fields import to_bool, to_finite, to_text
 from rxstreams.backoff import BackoffPolicy
 
 if TYPE_CHECKING:
+    from rxstreams.limits import APIRateLimiter
     from rxstreams.resolver import Resolver
 
-_DURATIONS = ("connect_timeout", "silence_timeout", "probe_timeout", "ping_interval", "ping_timeout", "close_timeout")
+_DURATIONS = (
+    "connect_timeout",
+    "silence_timeout",
+    "probe_timeout",
+    "ping_interval",
+    "ping_timeout",
+    "close_timeout",
+    "max_hold",
+    "max_age",
+)
+_MAY_BE_ZERO = ("max_gap", "settle")
+_MAY_BE_NONE = ("ping_interval", "ping_timeout", "max_age")
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -25,6 +37,8 @@ class StreamConfig:
     Args:
         url: where to connect; "": the venue's own address.
         rest_url: base of the REST API; "": the venue's own.
+        rest_limiter: of the REST requests; None: the one that all of this process who talk to that address share, with
+            the venue's limits.
         name: in logs and in the names of threads; "": the venue's name.
         reconnect_attempts: re-connections in a row before the feed fails; -1: no limit.
         backoff: how long to wait before each.
@@ -36,6 +50,14 @@ class StreamConfig:
         close_timeout: how long the closing handshake may take before the socket is cut.
         max_message_bytes: longer messages end the connection.
         max_bad_share: share of unparsable frames, of the last 100, above which the connection is given up.
+        recover: whether trades that were missed are fetched over REST. Beside a ``url`` of one's own that needs a
+            ``rest_url`` as well: none is guessed.
+        max_gap: seconds that a connection may have been away for its trades to be fetched.
+        max_hold: seconds for which live trades of a symbol are held back at most while its missing ones are fetched.
+        max_held: trades held back on one connection, and trades fetched for one symbol, at most.
+        settle: seconds after which the venue's REST API knows what its socket has sent; None: the venue's own.
+        max_age: seconds after which a connection of trades is replaced by another one that is opened before, without a
+            hole: for venues that cut connections after a day; None: never.
         symbols_per_socket: more symbols are split over several sockets; None: the venue's limit.
         headers: sent with the upgrade request; a mapping or (name, value) pairs.
         proxy: an HTTP or SOCKS proxy's URL; None: none (the environment is not looked at).
@@ -50,6 +72,7 @@ class StreamConfig:
 
     url: str = ""
     rest_url: str = ""
+    rest_limiter: APIRateLimiter | None = None
     name: str = ""
     reconnect_attempts: int = -1
     backoff: BackoffPolicy = field(default_factory=BackoffPolicy)
@@ -61,6 +84,12 @@ class StreamConfig:
     close_timeout: float = 2.0
     max_message_bytes: int = 16 * 2**20
     max_bad_share: float = 0.5
+    recover: bool = True
+    max_gap: float = 3600.0
+    max_hold: float = 10.0
+    max_held: int = 100_000
+    settle: float | None = None
+    max_age: float | None = None
     symbols_per_socket: int | None = None
     headers: Sequence[tuple[str, str]] | Mapping[str, str] = ()
     proxy: str | None = None
@@ -71,22 +100,30 @@ class StreamConfig:
     def __post_init__(self) -> None:
         for name in _DURATIONS:
             value = getattr(self, name)
-            if value is not None or not name.startswith("ping_"):
+            if value is not None or name not in _MAY_BE_NONE:
                 object.__setattr__(self, name, to_seconds(name, value, positive=True))
+        for name in _MAY_BE_ZERO:
+            if getattr(self, name) is not None:
+                object.__setattr__(self, name, to_seconds(name, getattr(self, name)))
+        to_bool("recover", self.recover)
         for name in ("url", "rest_url", "name"):
             to_text(name, getattr(self, name))
-        for name in ("reconnect_attempts", "max_message_bytes", "symbols_per_socket"):
+        for name in ("reconnect_attempts", "max_message_bytes", "max_held", "symbols_per_socket"):
             _check_int(name, getattr(self, name), may_be_none=name == "symbols_per_socket")
         to_finite("max_bad_share", self.max_bad_share)
         _check_class("backoff", self.backoff, BackoffPolicy, may_be_none=False)
         _check_class("proxy", self.proxy, str, may_be_none=True)
         _check_class("ssl_context", self.ssl_context, ssl.SSLContext, may_be_none=True)
+        if self.rest_limiter is not None and not callable(getattr(self.rest_limiter, "acquire", None)):
+            raise TypeError(f"rest_limiter must be an APIRateLimiter or None, got {self.rest_limiter!r}")
         _check_url("url", self.url, ("ws", "wss"))
         _check_url("rest_url", self.rest_url, ("http", "https"))
         if self.reconnect_attempts < -1:
             raise ValueError(f"reconnect_attempts must be -1 (no limit) or more, got {self.reconnect_attempts!r}")
         if self.max_message_bytes < 1:
             raise ValueError(f"max_message_bytes must be at least 1, got {self.max_message_bytes!r}")
+        if self.max_held < 1:
+            raise ValueError(f"max_held must be at least 1, got {self.max_held!r}")
         if not 0 < self.max_bad_share <= 1:
             raise ValueError(f"max_bad_share must be over 0 and at most 1, got {self.max_bad_share!r}")
         if self.symbols_per_socket is not None and self.symbols_per_socket < 1:

@@ -41,7 +41,8 @@ class PriceTick(msgspec.Struct, frozen=True, kw_only=True, gc=False):
         side: the taker's side; None: unknown. Also takes "buy" and "sell".
         count: trades that this message stands for (aggregated trades).
         received: stamped by us on arrival, nanoseconds; 0: not received live.
-        span: number of the uninterrupted run of the line that it came on; 0: history, no line.
+        span: number of the uninterrupted run of the line that it came on, with its stage (``rxstreams._spans``);
+            0: history, no line.
         since: where the unbroken coverage of this symbol begins, in the venue's time, nanoseconds; 0: just after the
             symbol's first tick.
 

@@ -106,6 +106,7 @@ class StreamStats:
         last_event_age: seconds since the last frame; None: none yet.
         uptime: seconds that the longest-lived open line has been open; 0.0: none is.
         dropped: items thrown away on purpose.
+        duplicates: trades that came more than once; each was sent once.
     """
 
     messages: int = 0
@@ -121,3 +122,4 @@ class StreamStats:
     last_event_age: float | None = None
     uptime: float = 0.0
     dropped: int = 0
+    duplicates: int = 0

@@ -28,7 +28,7 @@ def describe_venue(described: Venue) -> Iterator[tuple[str, str]]:
         "limits",
         f"{'no known limit of' if sockets is None else f'{sockets:,}'} symbols a socket, "
         f"{described.symbols_per_message:,} a message, {described.messages_per_second:g} messages a second; "
-        f"a REST request every {described.rest_interval:g} s",
+        + ", ".join(f"REST requests of weight {limit:,} in {period:g} s" for limit, period in described.rest_limits),
     )
     yield "address", described.url
     link, date = described.documentation

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from datetime import timedelta
 
+from rxstreams._spans import run_of
 from rxstreams.candles.accumulator import IDLE, Accumulator
 from rxstreams.candles.adding import Tables, fast_adder
 from rxstreams.candles.closing import Lines, Timers, key_of
@@ -114,10 +115,10 @@ class CandleBuilder:
         _check_type(tick)
         series = self._series_of(tick)
         coverage = series.coverage
-        on_same_span = coverage.span == tick.span
+        on_same_run = coverage.span == tick.span or run_of(coverage.span) == run_of(tick.span)
         since_before = coverage.since
         since = coverage.follow(tick)
-        if on_same_span and since > since_before:
+        if on_same_run and since > since_before:
             self._witness.refute(series, since)
         if tick.timestamp >= series.bound:
             if series.unproven is not None:
@@ -181,6 +182,8 @@ class CandleBuilder:
                 self._close(series, candle, complete=since <= candle.covered_from(self._carries))
             elif other is not None:
                 candle = self._closing(other)
+                if candle.empty:
+                    candle.span = tick.span
                 if other.unconfirmed is None:
                     other.unconfirmed = candle.open_time
                 self._close(other, candle, complete=candle.since <= candle.covered_from(self._carries))

@@ -1,10 +1,15 @@
-"""When the clock of a line closes a candle: a queue of deadlines for each span."""
+"""When the clock of a line closes a candle: a queue of deadlines for each span.
+
+A settled span (``rxstreams._spans``) takes over what was booked on the earlier ones of its run.
+"""
 
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
-from heapq import heappop, heappush
+from heapq import heapify, heappop, heappush
 from typing import Generic, Protocol, TypeVar
+
+from rxstreams._spans import is_settled, run_of
 
 NEVER = (1 << 63) - 1
 """Later than every timestamp."""
@@ -67,22 +72,26 @@ class Lines(Generic[_OwnerT]):
         self._grace = grace
         self._owners = owners
         self._lines: dict[int, Line] = {}
+        self._settled: dict[int, int] = {}  # run -> its latest settled span, for runs that have lines
 
     def arm(self, owner: _OwnerT, span: int, due: int) -> Line:
         """Book what the owner has open on the line of that span, instead of whatever it had booked before."""
         owner.due = due
         line = owner.line
         if line.span != span:
-            self._leave(line)
-            line = owner.line = self._join(span)
-        if span:
+            line = self._join(span)  # may take the owner's own line over
+            if owner.line is not line:
+                self._leave(owner.line)
+                owner.line = line
+                line.members += 1
+        if line.span:
             heappush(line.queue, (due, owner.order))
             line.deadline = line.queue[0][0] + self._grace
         return line
 
     def soonest_due(self, span: int, timestamp: int) -> _OwnerT | None:
         """Return the first owner, by (close_time, first appearance), that a tick of this span and time closes."""
-        line = self._lines.get(span)
+        line = self._lines.get(span) or self._take_over(span)
         if line is None or timestamp <= line.deadline:
             return None
         queue = line.queue
@@ -99,10 +108,34 @@ class Lines(Generic[_OwnerT]):
     def _join(self, span: int) -> Line:
         if not span:
             return UNARMED
-        line = self._lines.get(span)
+        # What arrives on an earlier span of a run that has been settled since belongs to all of it.
+        span = max(span, self._settled.get(run_of(span), span))
+        line = self._lines.get(span) or self._take_over(span)
         if line is None:
             line = self._lines[span] = Line(span)
-        line.members += 1
+            if is_settled(span):
+                self._settled[run_of(span)] = span
+        return line
+
+    def _take_over(self, span: int) -> Line | None:
+        """Return the line of a settled span that is new, with all that is booked on its run; None: nothing is."""
+        if not span or not is_settled(span):
+            return None
+        run = run_of(span)
+        earlier = [line for number, line in self._lines.items() if number < span and run_of(number) == run]
+        if not earlier:
+            return None
+        line = self._lines[span] = Line(span)
+        self._settled[run] = span
+        for old in earlier:
+            line.queue += old.queue
+            line.members += old.members
+            del self._lines[old.span]
+        heapify(line.queue)
+        line.deadline = line.queue[0][0] + self._grace if line.queue else NEVER
+        for owner in self._owners:
+            if owner.line in earlier:
+                owner.line = line
         return line
 
     def _leave(self, line: Line) -> None:
@@ -110,6 +143,8 @@ class Lines(Generic[_OwnerT]):
             line.members -= 1
             if not line.members:
                 del self._lines[line.span]
+                if not any(run_of(number) == run_of(line.span) for number in self._lines):
+                    self._settled.pop(run_of(line.span), None)
 
 
 class Timers(Generic[_OwnerT]):

@@ -42,10 +42,11 @@ class _Series:
         kept: closed candles, ascending.
         bound: a child that opens earlier is in a candle that is known already, or late.
         newest: open_time of the newest child.
+        traded: open_time of the newest child that has trades; those after it may only have been closed by a clock.
         due, line: when the open candle is due, and where that is booked.
     """
 
-    __slots__ = ("base", "bound", "due", "kept", "line", "newest", "open", "order")
+    __slots__ = ("base", "bound", "due", "kept", "line", "newest", "open", "order", "traded")
 
     def __init__(self, order: int, base: Timeframe) -> None:
         self.order = order
@@ -54,6 +55,7 @@ class _Series:
         self.kept: list[Parent] = []
         self.bound = NEVER_COVERED
         self.newest = NEVER_COVERED
+        self.traded = NEVER_COVERED
         self.due: int | None = None
         self.line: Line = UNARMED
 
@@ -85,6 +87,8 @@ class Level:
         """Count a child: close what it closes, and note what comes of it."""
         series = self._series[order]
         series.newest = max(series.newest, child.open_time)
+        if child.trades or child.volume:
+            series.traded = max(series.traded, child.open_time)
         open_time = self._timeframe.floor(child.open_time)
         parent = series.open
         if parent is not None and parent.open_time == open_time:
@@ -155,7 +159,11 @@ class Level:
 
     def _prune(self, series: _Series) -> None:
         kept = series.kept
-        while len(kept) > 1 and not is_revisable(series.base, kept[0].close_time, series.newest):
+        while (
+            len(kept) > 1
+            and kept[0].close_time <= series.traded
+            and not is_revisable(series.base, kept[0].close_time, series.newest)
+        ):
             del kept[0]
 
     def _send(self, series: _Series, parent: Parent, outputs: list[Output]) -> None:

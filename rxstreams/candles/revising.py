@@ -8,7 +8,7 @@ from operator import attrgetter
 
 from rxstreams.candles.accumulator import Accumulator
 from rxstreams.candles.filling import Filler
-from rxstreams.candles.rules import CandleRules, is_revisable
+from rxstreams.candles.rules import CandleRules
 from rxstreams.candles.sending import Sender
 from rxstreams.candles.series import Series
 from rxstreams.errors import LateTick
@@ -40,6 +40,7 @@ class Reviser:
         self.dropped = 0
         self._policy = rules.late
         self._on_late = on_late
+        self._rules = rules
         self._timeframe = rules.timeframe
         self._carries = rules.carries
         self._inherits = rules.carries or rules.fill == "flat"
@@ -74,7 +75,7 @@ class Reviser:
         """
         open_time = self._timeframe.floor(tick.timestamp)
         close_time = self._timeframe.next(open_time)
-        if not is_revisable(self._timeframe, close_time, series.newest):
+        if not series.may_change(self._rules, open_time, close_time):
             return False
         kept = series.kept
         index = bisect_left(kept, open_time, key=_open_time)

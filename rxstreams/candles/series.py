@@ -9,7 +9,10 @@ from rxstreams.candles.rules import CandleRules, is_revisable
 
 
 class Series:
-    """State of one (exchange, symbol). Memory: as many closed candles as ``is_revisable`` keeps, at least one.
+    """State of one (exchange, symbol).
+
+    Memory: as many closed candles as ``is_revisable`` keeps, at least one, and those that only a clock has closed since
+    the symbol's last tick, ``max_fill`` at most.
 
     Attributes:
         order: number in the order of first appearance.
@@ -65,5 +68,11 @@ class Series:
         self._newest = candle.close_time if candle.empty else candle.latest
         self.bound = candle.close_time
         self.kept.append(candle)
-        while not is_revisable(rules.timeframe, self.kept[0].close_time, self._newest):
+        while not self.may_change(rules, self.kept[0].open_time, self.kept[0].close_time):
             del self.kept[0]  # never this one: its end lies ahead of its trades
+
+    def may_change(self, rules: CandleRules, open_time: int, close_time: int) -> bool:
+        """Whether a closed interval can still be corrected: it is not too old, or no tick has confirmed it yet."""
+        if self.unconfirmed is not None and open_time >= self.unconfirmed:
+            return True
+        return is_revisable(rules.timeframe, close_time, self.newest)

@@ -11,7 +11,7 @@ from rxstreams.candles import CandleBuilder
 from rxstreams.items import OHLCCandle, PriceTick
 from rxstreams.sinks._derivation import Derivation, Step
 from rxstreams.sinks._fields import CandleFields, TradeFields
-from rxstreams.sinks._history import in_order
+from rxstreams.sinks._history import HISTORY_TIMEOUT, gathered, in_order
 from rxstreams.sinks._precedence import Origin
 from rxstreams.sinks._ring import checked_max_candles
 from rxstreams.sinks._runs import NewRun
@@ -21,6 +21,7 @@ from rxstreams.timeframe import Timeframe, TimeframeLike
 
 if TYPE_CHECKING:
     import threading
+    from datetime import timedelta
 
     import pandas as pd
 
@@ -189,7 +190,12 @@ class OHLCBuffer(abc.ObserverBase["PriceTick | OHLCCandle"]):
             raise TypeError(f"give a candle or its values, got a candle and {', '.join(values)}")
         self._take_candle(candle)
 
-    def bootstrap(self, history: Iterable[OHLCCandle] | pd.DataFrame) -> int:
+    def bootstrap(
+        self,
+        history: Iterable[OHLCCandle] | abc.ObservableBase[OHLCCandle] | pd.DataFrame,
+        *,
+        timeout: float | timedelta = HISTORY_TIMEOUT,
+    ) -> int:
         """Merge candles from a REST answer, a file or an earlier run, before the live ones come or after.
 
         A historic candle fills a place that is empty, and replaces a live one only if it is closed and complete and
@@ -198,16 +204,22 @@ class OHLCBuffer(abc.ObserverBase["PriceTick | OHLCCandle"]):
 
         Args:
             history: candles of this key in any order, or a frame of them (see ``frame_to_candles``). More than
-                ``max_candles`` are allowed; the newest are taken.
+                ``max_candles`` are allowed; the newest are taken. An Observable that completes, such as
+                ``kraken.rest_candles(...)``, is waited for; nothing is taken before its end.
+            timeout: seconds or timedelta that such an Observable may take.
 
         Returns:
             How many of the given candles are now in the buffer.
 
         Raises:
             ValueError: another key's candle, or a row that is no candle; nothing was taken.
+            TypeError: something that is no candle.
+            TimeoutError: the Observable did not end in time.
+            Exception: what the Observable ended with.
         """
         if not is_frame(history):
-            return self._merge(list(cast("Iterable[OHLCCandle]", history)), holes_are_quiet=True)
+            candles = gathered(cast("Iterable[OHLCCandle] | abc.ObservableBase[OHLCCandle]", history), timeout)
+            return self._merge(candles, holes_are_quiet=True)
         symbol, timeframe, exchange = self._known_symbol(), self._known_timeframe(), self.exchange or ""
         candles = frame_to_candles(history, symbol, timeframe, exchange, newest=self.max_candles)
         # A frame does not tell whether an interval that it lacks had no trades or was not seen.

@@ -12,6 +12,7 @@ from reactivex import abc
 from rxstreams.candles import CandleBuilder
 from rxstreams.items import OHLCCandle, PriceTick
 from rxstreams.sinks._fields import CandleFields, TradeFields
+from rxstreams.sinks._history import HISTORY_TIMEOUT, gathered
 from rxstreams.sinks._ring import checked_max_candles
 from rxstreams.sinks._runs import NewRun
 from rxstreams.sinks._shelf import CandleKey, Shelf
@@ -21,6 +22,8 @@ from rxstreams.tables import candles_to_frame, frame_to_candles, is_frame
 from rxstreams.timeframe import Timeframe, TimeframeLike
 
 if TYPE_CHECKING:
+    from datetime import timedelta
+
     import pandas as pd
 
     from rxstreams.instants import Instant
@@ -201,26 +204,30 @@ class OHLCCacheManager(abc.ObserverBase["PriceTick | OHLCCandle"]):
 
     def bootstrap(
         self,
-        history: Iterable[OHLCCandle] | pd.DataFrame,
+        history: Iterable[OHLCCandle] | abc.ObservableBase[OHLCCandle] | pd.DataFrame,
         *,
         symbol: str | None = None,
         timeframe: TimeframeLike | None = None,
         exchange: str = "",
+        timeout: float | timedelta = HISTORY_TIMEOUT,
     ) -> int:
         """Merge candles from REST answers, files or an earlier run, before the live ones come or after.
 
         Which candle wins is as in ``OHLCBuffer.bootstrap``. Candles of longer timeframes are built from what has come.
 
         Args:
-            history: candles of any keys in any order, or a frame of one key's (see ``frame_to_candles``).
+            history: candles of any keys in any order, or a frame of one key's (see ``frame_to_candles``). An Observable
+                that completes is waited for, as in ``OHLCBuffer.bootstrap``.
             symbol, timeframe, exchange: of a frame; candles know theirs.
+            timeout: seconds or timedelta that an Observable may take.
 
         Returns:
             How many of the given candles are now kept.
 
         Raises:
             ValueError: a row is no candle; nothing was taken.
-            TypeError: a frame without a symbol and timeframe, or candles with.
+            TypeError: a frame without a symbol and timeframe, or candles with; or something that is no candle.
+            TimeoutError, Exception: as ``OHLCBuffer.bootstrap``.
         """
         if is_frame(history):
             if symbol is None or timeframe is None:
@@ -232,7 +239,7 @@ class OHLCCacheManager(abc.ObserverBase["PriceTick | OHLCCandle"]):
         if symbol is not None or timeframe is not None or exchange:
             raise TypeError("candles know their symbol, timeframe and exchange; only a frame needs to be told")
         groups: dict[CandleKey, list[OHLCCandle]] = {}
-        for candle in cast("Iterable[OHLCCandle]", history):
+        for candle in gathered(cast("Iterable[OHLCCandle] | abc.ObservableBase[OHLCCandle]", history), timeout):
             known = self._resolved(candle)
             groups.setdefault(CandleKey(known.exchange, known.symbol, known.timeframe), []).append(known)
         with self._lock:

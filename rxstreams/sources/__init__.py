@@ -1,9 +1,11 @@
 """Sources: live feeds of the venues, and REST history.
 
-A venue's module offers ``trades``, ``candles``, ``rest_trades``, ``rest_candles`` and ``to_ohlc``::
+A venue's module offers ``trades``, ``candles``, ``rest_trades``, ``rest_candles`` and ``to_ohlc``, and ``ohlc``: trades
+made into candles as the venue makes them, which begin with its own::
 
     from rxstreams.sources import kraken
     feed = kraken.trades(["BTC/USD"])
+    minutes = kraken.ohlc(["BTC/USD"], "1m", history="4h")
 """
 
 from rxstreams.sources import kraken

@@ -64,9 +64,19 @@ class ConnectionContext:
 Connect: TypeAlias = Callable[[ConnectionContext, ConnectionOwner], Observable[bytes]]
 """Makes the frames of one connection attempt."""
 
+MakeConnection: TypeAlias = "Callable[[ConnectionContext, ConnectionOwner, abc.ObserverBase[bytes]], Connection]"
+"""Makes one connection, for an observer of its frames."""
 
-def connect_once(context: ConnectionContext, owner: ConnectionOwner) -> Observable[bytes]:
+
+def connect_once(
+    context: ConnectionContext, owner: ConnectionOwner, *, make: MakeConnection | None = None
+) -> Observable[bytes]:
     """Return a cold Observable that opens one connection a subscription and emits the frames it receives.
+
+    Args:
+        context: what all connections of the feed share.
+        owner: who the connection works for.
+        make: makes the connection; None: ``Connection`` does.
 
     Emits:
         Whole messages as bytes, on the loop's thread.
@@ -77,7 +87,7 @@ def connect_once(context: ConnectionContext, owner: ConnectionOwner) -> Observab
 
     def subscribe(observer: abc.ObserverBase[bytes], scheduler: abc.SchedulerBase | None = None) -> abc.DisposableBase:
         del scheduler  # a connection lives on its own loop
-        connection = Connection(context, owner, observer)
+        connection = (make or Connection)(context, owner, observer)
         task = context.scheduler.spawn(connection.run)
 
         class _Disposal(abc.DisposableBase):

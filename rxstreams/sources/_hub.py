@@ -25,7 +25,7 @@ class Hub(Generic[T]):
     """
 
     def __init__(self, name: str, on_observer_error: Callable[[ObserverError], None] | None = None) -> None:
-        self._name = name
+        self.name = name
         self._on_observer_error = on_observer_error
         self._observers: tuple[abc.ObserverBase[T], ...] = ()
 
@@ -68,9 +68,9 @@ class Hub(Generic[T]):
                 # reactivex's default for a missing on_error is to raise the error itself.
                 unhandled = unhandled or raised is error
                 if raised is not error:
-                    logger.error("%s: an observer's on_error raised", self._name, exc_info=raised)
+                    logger.error("%s: an observer's on_error raised", self.name, exc_info=raised)
         if unhandled:
-            logger.error("%s failed and nobody handles it: %s", self._name, error, exc_info=error)
+            logger.error("%s failed and nobody handles it: %s", self.name, error, exc_info=error)
 
     def on_completed(self) -> None:
         """Send the completion to every observer and forget them."""
@@ -79,10 +79,10 @@ class Hub(Generic[T]):
             try:
                 observer.on_completed()
             except BaseException as error:
-                logger.error("%s: an observer's on_completed raised", self._name, exc_info=error)
+                logger.error("%s: an observer's on_completed raised", self.name, exc_info=error)
 
     def _fail(self, observer: abc.ObserverBase[T], cause: BaseException) -> None:
-        error = ObserverError(f"an observer of {self._name} raised {cause!r}")
+        error = ObserverError(f"an observer of {self.name} raised {cause!r}")
         error.__cause__ = cause
         if not self.remove(observer):
             return
@@ -91,6 +91,6 @@ class Hub(Generic[T]):
             observer.on_error(error)
         except BaseException as raised:
             if raised is not error:
-                logger.error("%s: an observer's on_error raised", self._name, exc_info=raised)
+                logger.error("%s: an observer's on_error raised", self.name, exc_info=raised)
         if self._on_observer_error is not None:
             self._on_observer_error(error)

@@ -2,13 +2,11 @@
 
 from __future__ import annotations
 
-import itertools
 import logging
 import time
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from typing import Protocol
 
-import msgspec
 from msgspec.structs import force_setattr
 from reactivex.disposable import SerialDisposable
 
@@ -16,9 +14,17 @@ from rxstreams.errors import MessageError, SubscriptionError
 from rxstreams.instants import SECOND
 from rxstreams.items import OHLCCandle, PriceTick
 from rxstreams.operators import RetryInfo, retry_with_backoff
+from rxstreams.operators._fetch_turns import FetchTurns
+from rxstreams.operators._recovery_owner import Fetch
+from rxstreams.sources._bad_frames import BadFrames
+from rxstreams.sources._candle_recovery import FetchCandles
 from rxstreams.sources._connection import Connection, ConnectionContext
+from rxstreams.sources._fetching import recovery_plan
+from rxstreams.sources._handover import Handover, Succession
+from rxstreams.sources._line_coverage import LineCoverage
+from rxstreams.sources._line_trades import LineTrades
 from rxstreams.sources._meter import Meter
-from rxstreams.sources._native_candles import NativeCandles
+from rxstreams.sources._native_candles import native_candles
 from rxstreams.sources._subscriptions import Subscriptions
 from rxstreams.sources.venue import Acknowledged, Channel, Heartbeat, Message, Rejected, Unknown
 from rxstreams.states import EventKind, StreamEvent, StreamState
@@ -26,10 +32,6 @@ from rxstreams.states import EventKind, StreamEvent, StreamState
 logger = logging.getLogger("rxstreams")
 
 _AHEAD_LIMIT = 60 * SECOND
-_BAD_WINDOW = 100
-_LOG_INTERVAL = 60 * SECOND
-# Spans are compared by identity all over a chain that may merge several feeds, so no two may share a number.
-_next_span = itertools.count(1).__next__
 
 
 class LineOwner(Protocol):
@@ -54,10 +56,9 @@ class Line:
     Attributes:
         number: from 0.
         state: of its connection.
-        newest: the newest stamp seen on it, nanoseconds; 0: none yet.
         subscriptions: its symbols.
 
-    Memory: O(symbols).
+    Memory: O(symbols), and what is held while a gap is being recovered.
     """
 
     def __init__(
@@ -68,32 +69,48 @@ class Line:
         context: ConnectionContext,
         owner: LineOwner,
         meter: Meter,
+        *,
+        fetch: Fetch | None = None,
+        fetch_candles: FetchCandles | None = None,
+        turns: FetchTurns | None = None,
     ) -> None:
         self.number = number
         self.state = StreamState.DISCONNECTED
-        self.newest = 0
         self.subscriptions = Subscriptions(context.venue, channel, symbols)
         self._context = context
         self._owner = owner
         self._on_item = owner.on_item
         self._meter = meter
         self._parse = context.venue.parse
-        self._disorder = int(context.venue.disorder * SECOND) + 1  # a trade so far back may still have been missed
-        self._candles = (
-            None
-            if channel.timeframe is None
-            else NativeCandles(channel.timeframe, has_flag=context.venue.closes_candles, emit=self._publish)
+        disorder = int(context.venue.disorder * SECOND)
+        self._coverage = LineCoverage(self.subscriptions, disorder)
+        plan = recovery_plan(context.config, context.venue)
+        scheduler, turns = context.scheduler, turns or FetchTurns()
+        self._trades = LineTrades(
+            self._coverage,
+            owner.on_item,
+            self._report,
+            meter,
+            fetch=fetch,
+            plan=plan,
+            scheduler=scheduler,
+            turns=turns,
+            history=channel.running,
         )
-        self._span = 0
-        self._since: dict[str, int] = {}
-        # Acknowledged without a time: covered from the next stamp on this line plus the venue's disorder.
-        self._unstamped: set[str] = set()
+        self._candles = native_candles(
+            channel, context.venue, self._publish, self._report, fetch_candles, plan, scheduler, turns
+        )
+        self._holder = self._candles or self._trades
+        self._succession = Succession(self, context, disorder, lambda: self.subscriptions.for_next_connection())
         self._connection: Connection | None = None
         self._subscription = SerialDisposable()
-        self._frames = 0
-        self._bad_frames: list[int] = []
-        self._bad_logged = 0
+        self._bad_frames = BadFrames(f"{context.venue.name} line {number}", context.config.max_bad_share)
         self._ended = False
+
+    @property
+    def newest(self) -> int:
+        """The newest stamp seen on it, nanoseconds; 0: none yet."""
+        return self._coverage.newest
 
     # Life
 
@@ -101,28 +118,32 @@ class Line:
         """Connect, and come back whenever the connection is lost."""
         context = self._context
         frames = context.connect(context, self).pipe(
-            retry_with_backoff(context.config.policy, on_retry=self._on_retry, scheduler=context.scheduler)
+            retry_with_backoff(context.config.policy, on_retry=self.on_retry, scheduler=context.scheduler)
         )
         self._subscription.disposable = frames.subscribe(
-            on_next=self._on_frame, on_error=self._end, on_completed=self._on_completed
+            on_next=self.on_frame, on_error=self.on_end, on_completed=self._on_completed
         )
 
     async def finish(self) -> None:
         """End gracefully: say goodbye, take what still arrives, then report the end."""
+        self._succession.stop()
         connection = self._connection
         if connection is None:
-            self._end(None)
+            self.on_end(None)
         else:
             await connection.finish()
 
     def dispose(self) -> None:
         """End at once and report nothing."""
         self._ended = True
+        self._succession.stop()
         self._meter.closed(self.number)
         self._subscription.dispose()
+        self._holder.dispose()
 
     def add(self, symbols: Iterable[str]) -> None:
         """Subscribe to more symbols."""
+        self._succession.cancel()
         self._send(self.subscriptions.add(symbols))
 
     def remove(self, symbols: Iterable[str]) -> None:
@@ -132,6 +153,27 @@ class Line:
             return
         self._send(self.subscriptions.remove(names))
         self._uncover(names)
+
+    # What a hand-over asks and calls
+
+    @property
+    def is_whole(self) -> bool:
+        """Whether nothing is missing at the moment."""
+        return self._connection is not None and not self._trades.has_gaps
+
+    def has_delivered(self, tick: PriceTick) -> bool:
+        """Return whether a trade came on the present connection."""
+        return self._trades.knows(tick)
+
+    def take_over(self, handover: Handover) -> None:
+        """Go on with the next connection: the present one is closed, and what both brought goes out once."""
+        self._connection = handover.connection
+        self.subscriptions = self._coverage.subscriptions = handover.subscriptions
+        self._meter.opened(self.number)
+        self._subscription.disposable = handover.subscription
+        self._succession.arm()
+        for tick in self._trades.unknown(handover.held):
+            self._on_tick(tick, time.time_ns())
 
     # What the connection calls
 
@@ -144,9 +186,13 @@ class Line:
     def on_open(self, connection: Connection) -> list[str]:
         """Begin a new span; return the frames that subscribe."""
         self._connection = connection
-        self._span = _next_span()
+        self._coverage.begin(may_continue=self._trades.may_continue)
         self._meter.opened(self.number)
-        return self.subscriptions.open()
+        if self._candles is None:
+            self._succession.arm()
+        frames = self.subscriptions.open()
+        self._resume(self.subscriptions.confirmed)  # of a venue that acknowledges nothing
+        return frames
 
     def pending(self) -> tuple[str, ...]:
         """Return the symbols that are not acknowledged yet."""
@@ -156,7 +202,8 @@ class Line:
         """Return a request number."""
         return self.subscriptions.next_request()
 
-    def _on_retry(self, info: RetryInfo) -> None:
+    def on_retry(self, info: RetryInfo) -> None:
+        """The connection was lost; another follows."""
         error = info.error
         was_open = self._connection is not None
         self._disconnected()
@@ -176,35 +223,37 @@ class Line:
             self._context.resolver.prefetch_url(self._context.url)
 
     def _on_completed(self) -> None:
-        self._end(None)
+        self.on_end(None)
 
-    def _end(self, error: Exception | None) -> None:
+    def on_end(self, error: Exception | None) -> None:
+        """The last connection has ended."""
         if self._ended:
             return
+        self._holder.flush()
         self._disconnected()
+        self._holder.dispose()
         self.on_state(StreamState.STOPPED if error is None else StreamState.FAILED)
         self._ended = True
         self._subscription.dispose()
-        if error is None and self._candles is not None:
-            self._candles.flush()
         self._owner.on_line_end(self, error)
 
     def _disconnected(self) -> None:
         self._connection = None
-        self._span = 0
-        self._since.clear()
-        self._unstamped.clear()
+        self._succession.stop()
+        self._lose(self._coverage.since)
+        self._coverage.end()
         self._bad_frames.clear()
         self._meter.closed(self.number)
 
     # Frames
 
-    def _on_frame(self, frame: bytes) -> None:
+    def on_frame(self, frame: bytes) -> None:
+        """Take what a connection has received."""
         meter = self._meter
         meter.messages += 1
         meter.bytes += len(frame)
         received = meter.last_received = time.time_ns()
-        self._frames += 1
+        self._bad_frames.frames += 1
         try:
             for message in self._parse(frame):
                 if isinstance(message, PriceTick):
@@ -222,34 +271,14 @@ class Line:
         timestamp = tick.timestamp
         if timestamp - received > _AHEAD_LIMIT:
             raise MessageError(f"a trade stamped {tick.time:%Y-%m-%dT%H:%M:%SZ} is over 60 s ahead of its receipt")
-        since = self._since_of(tick.symbol, timestamp)
+        since = self._coverage.since_of(tick.symbol, timestamp)
         if since is None:
             return
         force_setattr(tick, "received", received)
-        force_setattr(tick, "span", self._span)
+        force_setattr(tick, "span", self._coverage.span)
         force_setattr(tick, "since", since)
-        meter = self._meter
-        meter.ticks += 1
-        meter.lag(received - timestamp)
-        self._on_item(tick)
-
-    def _since_of(self, symbol: str, timestamp: int) -> int | None:
-        """Return where the coverage of a symbol begins; None: this line is not for it (any more)."""
-        if timestamp > self.newest:
-            self.newest = timestamp
-        if self._unstamped:
-            self._since.update(dict.fromkeys(self._unstamped, self.newest + self._disorder))
-            self._unstamped.clear()
-        since = self._since.get(symbol)
-        if since is not None:
-            return since
-        if not self.subscriptions.wants(symbol):
-            return None
-        since = timestamp + self._disorder
-        if self.subscriptions.is_confirmed(symbol):
-            # The venue acknowledges nothing: the symbol's own first tick is the first that we know.
-            self._since[symbol] = since
-        return since
+        self._meter.lag(received - timestamp)
+        self._trades.add(tick)
 
     def _on_other(self, message: Message, received: int) -> None:
         if isinstance(message, OHLCCandle):
@@ -265,11 +294,8 @@ class Line:
 
     def _on_acknowledged(self, message: Acknowledged) -> None:
         for symbol in self.subscriptions.acknowledge(message):
-            if message.time:
-                # A trade of that very instant may have been published before the venue took the subscription.
-                self._since[symbol] = message.time + 1
-            else:
-                self._unstamped.add(symbol)
+            self._coverage.acknowledge(symbol, message.time)
+            self._resume((symbol,))
         self._check_streaming()
 
     def _check_streaming(self) -> None:
@@ -285,16 +311,16 @@ class Line:
         self._report("refused", symbols=refused, reason=message.reason, error=error)
         logger.warning("%s line %d: %s", self._context.venue.name, self.number, error)
         if not self.subscriptions.wanted:
-            self._end(error)
+            self.on_end(error)
         self._check_streaming()
 
     def _on_candle(self, candle: OHLCCandle, received: int) -> None:
         assert self._candles is not None  # a venue sends candles only where candles are subscribed to
         if candle.open_time - received > _AHEAD_LIMIT:
             raise MessageError(f"a candle of {candle.time:%Y-%m-%dT%H:%M:%SZ} is over 60 s ahead of its receipt")
-        since = self._since_of(candle.symbol, candle.open_time)
+        since = self._coverage.since_of_candle(candle.symbol, candle.open_time)
         if since is not None:
-            force_setattr(candle, "span", self._span)
+            force_setattr(candle, "span", self._coverage.span)
             force_setattr(candle, "since", since)
             self._candles.add(candle)
 
@@ -302,33 +328,31 @@ class Line:
         self._meter.ticks += 1
         self._on_item(candle)
 
-    def _uncover(self, symbols: Iterable[str]) -> None:
-        """Forget symbols, and begin a new span so that no tick of this line closes their candles."""
-        for symbol in symbols:
-            self._since.pop(symbol, None)
-            self._unstamped.discard(symbol)
-        if self._span:
-            self._span = _next_span()
-
-    def _doubt(self) -> None:
-        """Begin the coverage of every symbol anew after the next stamp: a trade of any of them may be missing."""
-        self._unstamped.update(self._since)
-        self._uncover(())
-        self._since.clear()
+    def _uncover(self, symbols: tuple[str, ...]) -> None:
+        self._succession.cancel()
+        self._coverage.uncover(symbols)
+        self._holder.forget(symbols)
 
     def _on_bad_frame(self, error: MessageError) -> None:
         self._meter.parse_errors += 1
-        self._doubt()
         self._report("bad_message", reason=str(error), error=error)
-        now = time.time_ns()
-        if now - self._bad_logged > _LOG_INTERVAL:
-            self._bad_logged = now
-            logger.warning("%s line %d: %s (logged once a minute)", self._context.venue.name, self.number, error)
-        self._bad_frames = [n for n in self._bad_frames if n > self._frames - _BAD_WINDOW]
-        self._bad_frames.append(self._frames)
-        allowed = self._context.config.max_bad_share * min(_BAD_WINDOW, max(self._frames, 20))
-        if len(self._bad_frames) > allowed and self._connection is not None:
+        # A trade of any of its symbols may have been in it.
+        self._lose(self._coverage.doubt())
+        self._resume(self.subscriptions.confirmed)
+        self._bad_frames.add(error)
+        if self._bad_frames.are_too_many and self._connection is not None:
             self._connection.fail(error)
+
+    def _lose(self, covered: Mapping[str, int]) -> None:
+        if self._candles is None:
+            self._trades.lose(covered)
+
+    def _resume(self, symbols: Iterable[str]) -> None:
+        if self._candles is None:
+            self._trades.resume(symbols)
+        else:
+            for symbol in symbols:
+                self._candles.resume(symbol, self._coverage.since.get(symbol, 0))
 
     def _send(self, frames: list[str]) -> None:
         if self._connection is not None and frames:
@@ -348,8 +372,3 @@ class Line:
                 error=error,
             )
         )
-
-
-def raise_since(item: PriceTick | OHLCCandle, floor: int) -> PriceTick | OHLCCandle:
-    """Return the item with its coverage beginning at ``floor`` or later."""
-    return item if item.since >= floor else msgspec.structs.replace(item, since=floor)

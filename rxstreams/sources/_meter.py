@@ -23,6 +23,7 @@ class Meter:
         self.observer_errors = 0
         self.connects = 0
         self.dropped = 0
+        self.duplicates = 0
         self.last_received = 0
         self._reconnects: Counter[str] = Counter()
         self._lags: deque[int] = deque(maxlen=_LAGS)
@@ -60,6 +61,7 @@ class Meter:
             last_event_age=(time.time_ns() - self.last_received) / 1e9 if self.last_received else None,
             uptime=time.monotonic() - min(opened) if opened else 0.0,
             dropped=self.dropped,
+            duplicates=self.duplicates,
         )
 
 

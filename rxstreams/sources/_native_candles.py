@@ -1,55 +1,222 @@
-"""A venue's own candles: which are closed, and which are complete."""
+"""A venue's own candles: which are closed, which are complete, and those that closed unseen."""
 
 from __future__ import annotations
 
-from collections.abc import Callable
+import logging
+import time
+from collections.abc import Callable, Iterable
+from typing import Protocol
 
-from msgspec.structs import replace
+from reactivex import abc
 
+from rxstreams.instants import format_instant
 from rxstreams.items import OHLCCandle
+from rxstreams.operators._fetch_turns import FetchTurns
+from rxstreams.operators._recovery_plan import RecoveryPlan
+from rxstreams.sources._candle_recovery import CandleRecovery, CandleWait, FetchCandles
+from rxstreams.sources._candle_series import CandleSeries
+from rxstreams.sources.venue import Channel, Venue
+from rxstreams.states import EventKind
 from rxstreams.timeframe import Timeframe
+
+logger = logging.getLogger("rxstreams")
+
+
+class Report(Protocol):
+    """Tells what happened to some symbols."""
+
+    def __call__(
+        self, kind: EventKind, *, symbols: tuple[str, ...] = (), reason: str = "", error: BaseException | None = None
+    ) -> None:
+        """Send an event."""
+        ...
+
+
+def native_candles(
+    channel: Channel,
+    venue: Venue,
+    emit: Callable[[OHLCCandle], None],
+    report: Report,
+    fetch: FetchCandles | None,
+    plan: RecoveryPlan,
+    scheduler: abc.SchedulerBase,
+    turns: FetchTurns,
+) -> NativeCandles | None:
+    """Return what makes a channel's candles, by its venue's conventions; None: it is not one of candles."""
+    if channel.timeframe is None:
+        return None
+    return NativeCandles(
+        channel.timeframe,
+        has_flag=venue.closes_candles,
+        is_flat=venue.fill == "flat",
+        history=channel.history,
+        emit=emit,
+        report=report,
+        fetch=fetch,
+        plan=plan,
+        scheduler=scheduler,
+        turns=turns,
+    )
 
 
 class NativeCandles:
     """Turns a venue's candle updates into candles that say whether they are closed and complete.
 
     A venue without a closed flag closes a candle by sending one of a later interval. Closed is never guessed from a
-    clock. A closed candle is complete only if the line was unbroken from its open to the message that closed it.
+    clock. A closed candle is complete only if the line was unbroken from its open to the message that closed it, or if
+    it was taken from REST before it was sent; so are those that closed while the line was down. While a symbol waits
+    for that, its later candles are held: all closed ones, of the open one the newest state.
+
+    Everything happens on one thread.
 
     Args:
         timeframe: of the candles.
         has_flag: whether the venue sends a closed flag.
-        emit: called with every candle: open ones (``closed=False``) as they change, each closed one once.
+        is_flat: whether the venue has candles, at the last close, of intervals without trades.
+        history: how many closed intervals before the first live one are fetched first.
+        emit: called with every candle: open ones (``closed=False``) as they change, each closed one once, in order.
+        report: called when candles were recovered, or are lost.
+        fetch: asks REST; None: it is not asked.
+        plan: how long it is waited for, and how much is held meanwhile.
+        scheduler: of all waiting.
+        turns: shared by all who fetch from one server.
 
-    Memory: O(symbols).
+    Memory: O(symbols), and ``max_held`` candles while symbols wait.
     """
 
-    def __init__(self, timeframe: Timeframe, *, has_flag: bool, emit: Callable[[OHLCCandle], None]) -> None:
+    def __init__(
+        self,
+        timeframe: Timeframe,
+        *,
+        has_flag: bool,
+        is_flat: bool = False,
+        history: int = 0,
+        emit: Callable[[OHLCCandle], None],
+        report: Report,
+        fetch: FetchCandles | None,
+        plan: RecoveryPlan,
+        scheduler: abc.SchedulerBase,
+        turns: FetchTurns,
+    ) -> None:
         self._timeframe = timeframe
         self._has_flag = has_flag
+        self._is_flat = is_flat
+        self._history = history if fetch is not None else 0
         self._emit = emit
-        self._open: dict[str, OHLCCandle] = {}
-        self._closed_until: dict[str, int] = {}
+        self._report = report
+        self._max_held = plan.max_held
+        self._recovery = (
+            None
+            if fetch is None
+            else CandleRecovery(fetch, timeframe, plan, self, scheduler, turns, most=plan.max_held + history)
+        )
+        self._series: dict[str, CandleSeries] = {}
+        self._waits: dict[str, CandleWait] = {}
+        self._sent_until: dict[str, int] = {}  # of symbols that were forgotten: no history is sent twice
+
+    def resume(self, symbol: str, now: int) -> None:
+        """Note that the line delivers a symbol from now on, again or for the first time.
+
+        Args:
+            symbol: the symbol.
+            now: the venue's time, nanoseconds; 0: it does not say. Then ours is taken for the question of where history
+                begins; where it ends, REST says.
+        """
+        if symbol not in self._series:
+            self._begin(symbol, now or time.time_ns())
 
     def add(self, candle: OHLCCandle) -> None:
         """Take an update, stamped with the line's span and since."""
-        symbol = candle.symbol
-        if candle.open_time < self._closed_until.get(symbol, candle.open_time):
-            return  # an update of a candle that was sent as closed: a repeated or late message
-        previous = self._open.get(symbol)
-        if previous is not None and candle.open_time > previous.open_time:
-            self._close(previous, candle.since)
-        if candle.closed and self._has_flag:
-            self._close(candle, candle.since)
-        else:
-            self._open[symbol] = candle = replace(candle, closed=False, complete=False)
-            self._emit(candle)
+        series = self._series.get(candle.symbol) or self._begin(candle.symbol, candle.open_time)
+        if not series.take(candle):
+            return
+        wait = self._waits.get(series.name)
+        if wait is None:
+            self._go_on(series)
+        elif sum(len(each.held) for each in self._waits.values()) > self._max_held:
+            self._give_up_all(wait, reason=f"more than {self._max_held:,} candles were held")
+
+    def forget(self, symbols: Iterable[str]) -> None:
+        """Drop symbols and what is held of them: nobody wants them any more."""
+        waits: list[CandleWait] = []
+        for symbol in symbols:
+            series = self._series.pop(symbol, None)
+            if series is None:
+                continue
+            if series.has_begun and series.next is not None:
+                self._sent_until[symbol] = series.next
+            series.drop()
+            if symbol in self._waits:
+                waits.append(self._waits.pop(symbol))
+        if self._recovery is not None:
+            self._recovery.end(*waits)
 
     def flush(self) -> None:
-        """Nothing is left to say: open candles were sent as open."""
-        self._open.clear()
+        """Wait no longer; what is held goes out."""
+        self._give_up_all(*self._waits.values(), reason="the feed was stopped")
 
-    def _close(self, candle: OHLCCandle, since: int) -> None:
-        self._open.pop(candle.symbol, None)
-        self._closed_until[candle.symbol] = candle.close_time
-        self._emit(replace(candle, closed=True, complete=since <= candle.open_time))
+    def dispose(self) -> None:
+        """Drop everything."""
+        self.forget(tuple(self._series))
+
+    # What the recovery calls
+
+    def on_proven(self, wait: CandleWait) -> None:
+        """Go on with a symbol that has got what it needed."""
+        series = wait.series
+        del self._waits[series.name]
+        if series.hole:
+            hole, series.hole = series.hole, 0
+            self._lose(series, hole, "the venue does not remember them", None)
+        elif not wait.is_first:
+            self._report("recovered", symbols=(series.name,))
+
+    def on_given_up(self, wait: CandleWait, reason: str) -> None:
+        """Send what is held as it is."""
+        del self._waits[wait.series.name]
+        self._give_up(wait.series, reason, wait.error)
+
+    # Inside
+
+    def _begin(self, symbol: str, now: int) -> CandleSeries:
+        series = self._series[symbol] = CandleSeries(
+            symbol, self._timeframe, has_flag=self._has_flag, is_flat=self._is_flat, send=self._emit
+        )
+        if self._history:
+            series.due = start = self._timeframe.floor(now)
+            for _ in range(self._history):
+                start = self._timeframe.previous(start)
+            series.next = max(start, self._sent_until.get(symbol, start))
+            self._go_on(series)
+        return series
+
+    def _go_on(self, series: CandleSeries) -> None:
+        """Send what can be sent; ask for the rest."""
+        if series.release() or self._series.get(series.name) is not series:
+            return
+        if self._recovery is None:
+            if series.has_begun:
+                self._give_up(series, "nothing is fetched for this feed", None)
+            else:
+                series.release(force=True)
+            return
+        wait = self._waits[series.name] = self._recovery.begin(series)
+        self._recovery.start(wait)
+
+    def _give_up_all(self, *waits: CandleWait, reason: str) -> None:
+        if self._recovery is not None:
+            self._recovery.end(*waits)
+        for wait in waits:
+            if self._waits.get(wait.series.name) is wait:  # an observer of the one before may have ended it
+                self.on_given_up(wait, reason)
+
+    def _give_up(self, series: CandleSeries, reason: str, error: Exception | None) -> None:
+        self._lose(series, series.hole or series.start, reason, error)
+        series.release(force=True)
+        series.hole = 0
+
+    def _lose(self, series: CandleSeries, start: int, reason: str, error: Exception | None) -> None:
+        what = f"candles from {format_instant(start)} on"
+        self._report("lost", symbols=(series.name,), reason=f"{what}: {reason}", error=error)
+        if self._recovery is not None:
+            logger.warning("%s: %s are lost: %s", series.name, what, reason)

@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import TypeVar, cast
+from typing import TypeVar
 
+from msgspec.structs import replace
 from reactivex import abc
 
 from rxstreams.items import OHLCCandle, PriceTick
-from rxstreams.sources._line import raise_since
 
 T = TypeVar("T", PriceTick, OHLCCandle)
 
@@ -33,7 +33,7 @@ class FeedObserver(abc.ObserverBase[T]):
         if self.floors:
             floor = self.floors.get(value.symbol, 0)
             if value.since < floor:
-                value = cast("T", raise_since(value, floor))
+                value = replace(value, since=floor)
         self._on_next(value)
 
     def on_error(self, error: Exception) -> None:

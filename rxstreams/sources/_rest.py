@@ -1,125 +1,251 @@
-"""Fetches pages over REST as a cold Observable, on the scheduler's loop."""
+"""``RestClient``: a venue's history over REST, within its limits, retried by the classes of errors."""
 
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable
-from typing import Any, TypeVar
+import logging
+import random
+from collections.abc import Callable, Mapping
+from contextlib import AsyncExitStack
+from dataclasses import replace
+from functools import cached_property
+from typing import TypeVar, cast
 
 from reactivex import Observable, abc
 
 from rxstreams.config import StreamConfig
-from rxstreams.errors import ConnectError, MessageError
+from rxstreams.errors import ConnectError, QuotaExceeded, RateLimited
+from rxstreams.items import OHLCCandle, PriceTick
+from rxstreams.limits import APIPriority, APIRateLimiter, RateLimitConfig, create_rate_limiter, get_rate_limiter
+from rxstreams.limits.priority import checked_count, checked_priority
 from rxstreams.scheduler import EventLoopThreadScheduler
-from rxstreams.sources._classify import classify_handshake, classify_rest_status
+from rxstreams.sources._pages import Pages, candle_pages, trade_pages
+from rxstreams.sources._sessions import SessionOptions, SharedSession, share_session
 from rxstreams.sources.venue import RestPage, RestRequest, Venue
+from rxstreams.timeframe import Timeframe
 
-T = TypeVar("T")
+T = TypeVar("T", PriceTick, OHLCCandle)
+logger = logging.getLogger("rxstreams")
+
+ATTEMPTS = 5
+"""How often a page is asked for before its error ends the fetch."""
 
 
-def fetch_pages(
-    venue: Venue,
-    config: StreamConfig,
-    scheduler: EventLoopThreadScheduler,
-    *,
-    request: Callable[[str | None], RestRequest],
-    parse: Callable[[bytes, str | None], RestPage],
-    key: Callable[[T], object],
-    keep: Callable[[T], bool],
-    done: Callable[[T], bool],
-) -> Observable[T]:
-    """Return a cold Observable of the items of all pages, in order, each once.
+class RestClient:
+    """Asks a venue for its past.
+
+    It is cheap to make: the connections are shared by all who fetch from the venue on one loop with the same options,
+    and the limiter by all of the process who talk to the same address. Connections live as long as somebody fetches or
+    holds them, no longer.
+
+    A page that fails is asked for again, as the class of its error says (``rxstreams.errors``) and after the waits of
+    ``config.backoff``. An answer that says "too many requests" freezes the limiter, for all, and the page is asked for
+    again when that is over. A page's items are emitted when all of it has come, so none is emitted twice.
+
+    Nothing waits for ever: connecting and each piece of an answer may take ``config.connect_timeout``, a request three
+    times that, and a turn in the limiter ``config.backoff.max_retry_after``.
 
     Args:
-        venue: knows the address and how often it may be asked.
-        config: ``rest_url``, ``headers``, ``proxy``, ``ssl_context`` and ``connect_timeout`` (for each phase).
-        scheduler: where to work.
-        request: makes the request of the page at a cursor (None: the first).
-        parse: reads an answer.
-        key: identifies an item, since pages may overlap by their edges.
-        keep: whether an item is wanted.
-        done: whether an item lies past the end, so that no further page is needed.
+        venue: knows the address, what it allows, and how it writes.
+        config: ``rest_url``, ``rest_limiter``, ``backoff``, ``connect_timeout``, ``max_message_bytes``, ``headers``,
+            ``proxy``, ``ssl_context`` and ``resolver`` of it.
+        scheduler: where to work, and where items come.
+        rng: returns floats from 0.0 to below 1.0, for the jitter of the backoff.
 
-    Errors:
-        StreamError: of the class that says what failed; what was emitted before stays good.
+    Memory: O(page) for each fetch.
     """
-    base = (config.rest_url or venue.rest_url).rstrip("/")
 
-    def subscribe(observer: abc.ObserverBase[T], scheduler_: abc.SchedulerBase | None = None) -> abc.DisposableBase:
-        del scheduler_  # requests live on the venue's loop
+    def __init__(
+        self,
+        venue: Venue,
+        config: StreamConfig,
+        scheduler: EventLoopThreadScheduler,
+        *,
+        rng: Callable[[], float] = random.random,
+    ) -> None:
+        self._venue = venue
+        self._config = config
+        self._scheduler = scheduler
+        self._rng = rng
+        self._base = (config.rest_url or venue.rest_url).rstrip("/")
+        self._options = SessionOptions(
+            owner=venue.name,
+            timeout=config.connect_timeout,
+            headers=cast("tuple[tuple[str, str], ...]", config.headers),  # what the config makes of a mapping too
+            proxy=config.proxy,
+            ssl_context=config.ssl_context,
+            resolver=config.resolver,
+        )
 
-        async def fetch() -> None:
+    @cached_property
+    def limiter(self) -> APIRateLimiter:
+        """What every request goes through: the config's, else the one of this process for the venue's address.
+
+        The latter has the venue's ``rest_limits`` and the name "VENUE ADDRESS"; whoever makes a limiter of that name
+        before (``create_rate_limiter``) decides what it allows.
+        """
+        if self._config.rest_limiter is not None:
+            return self._config.rest_limiter
+        name = f"{self._venue.name} {self._base}"
+        return get_rate_limiter(name) or create_rate_limiter(
+            name,
+            RateLimitConfig(max_calls_per_minute=None, max_calls_per_hour=None, windows=self._venue.rest_limits),
+        )
+
+    def hold(self) -> abc.DisposableBase:
+        """Keep connections open between fetches until what this returns is disposed; opens none. From any thread.
+
+        Raises:
+            DisposedException: the scheduler was disposed.
+        """
+
+        async def hold() -> None:
+            async with share_session(self._options):
+                await asyncio.get_running_loop().create_future()
+
+        return self._scheduler.spawn(hold)
+
+    def trades(
+        self,
+        symbol: str,
+        since: int,
+        until: int | None = None,
+        *,
+        priority: APIPriority = APIPriority.MEDIUM,
+        attempts: int = ATTEMPTS,
+    ) -> Observable[PriceTick]:
+        """Return the past trades of a symbol, oldest first: a cold Observable.
+
+        Args:
+            symbol: ``BASE/QUOTE``.
+            since: the first trade's earliest time, nanoseconds.
+            until: where to stop, exclusive; None: at the newest trade.
+            priority: of each page, in the limiter.
+            attempts: how often a page is asked for at most.
+
+        Emits:
+            ``PriceTick`` with ``span`` and ``since`` 0, each once. Completes after the last page, when the connection
+            is closed or given back.
+
+        Errors:
+            StreamError: of the class that says what failed; what was emitted before stays good.
+            QuotaExceeded: the limiter had no place within ``max_retry_after``.
+
+        Raises:
+            TypeError, ValueError: an option is wrong.
+        """
+        return self._fetch(trade_pages(self._venue, symbol, since, until), priority, attempts)
+
+    def candles(
+        self,
+        symbol: str,
+        timeframe: Timeframe,
+        since: int,
+        until: int | None = None,
+        *,
+        priority: APIPriority = APIPriority.MEDIUM,
+        attempts: int = ATTEMPTS,
+    ) -> Observable[OHLCCandle]:
+        """Return the venue's own past candles of a symbol, oldest first: a cold Observable.
+
+        Args:
+            symbol: ``BASE/QUOTE``.
+            timeframe: one that the venue has.
+            since: the first candle's earliest open time, nanoseconds.
+            until: where to stop, exclusive; None: at the newest, which is not closed.
+            priority: of each page, in the limiter.
+            attempts: how often a page is asked for at most.
+
+        Emits:
+            ``OHLCCandle``; closed ones are complete. Completes, errors and raises as ``trades``.
+        """
+        return self._fetch(candle_pages(self._venue, symbol, timeframe, since, until), priority, attempts)
+
+    def _fetch(self, pages: Pages[T], priority: APIPriority, attempts: int) -> Observable[T]:
+        checked_priority(priority)
+        checked_count("attempts", attempts)
+
+        def subscribe(observer: abc.ObserverBase[T], scheduler_: abc.SchedulerBase | None = None) -> abc.DisposableBase:
+            del scheduler_  # requests live on the client's loop
+
+            def emit(item: T) -> None:
+                try:
+                    observer.on_next(item)
+                except Exception as error:
+                    # reactivex has disposed it, and hears no more: without this line nobody would.
+                    logger.error("an observer of %s raised; its subscription has ended", self._base, exc_info=error)
+                    raise
+
+            async def fetch() -> None:
+                try:
+                    async with share_session(self._options) as shared:
+                        await pages.walk(
+                            lambda request, parse: self._ask(shared, request, parse, priority, attempts), emit
+                        )
+                except Exception as error:  # a bug too: whoever waits for the end must hear of it
+                    observer.on_error(error)
+                except asyncio.CancelledError:
+                    # Disposed, then nobody listens; or the loop is being closed, and what came is not all there is.
+                    observer.on_error(ConnectError(f"{self._base} was not asked to the end: its event loop was closed"))
+                    raise
+                else:
+                    observer.on_completed()
+
+            return self._scheduler.spawn(fetch)
+
+        return Observable(subscribe)
+
+    async def _ask(
+        self,
+        shared: SharedSession,
+        request: RestRequest,
+        parse: Callable[[bytes], RestPage],
+        priority: APIPriority,
+        attempts: int,
+    ) -> RestPage:
+        """Return a page, asked for until it comes."""
+        policy = self._config.backoff
+        limit = attempts - 1 if policy.max_attempts is None else min(attempts - 1, policy.max_attempts)
+        backoff = replace(policy, max_attempts=limit).start(self._rng)
+        while True:
             try:
-                await fetch_all()
-            except Exception as error:  # a bug too: whoever waits for the end must hear of it
-                observer.on_error(classify_handshake(error, base))
-            except asyncio.CancelledError:
-                # Disposed, then nobody listens; or the loop is being closed, and what came is not all there is.
-                observer.on_error(ConnectError(f"{base} was not asked to the end: its event loop was closed"))
-                raise
-            else:
-                observer.on_completed()
+                return await self._ask_once(shared, request, parse, priority)
+            except Exception as error:
+                wait = backoff.next_wait(error)
+                if wait is None:
+                    raise
+                # Then the limiter is frozen for as long as the server wants, and all others wait as well.
+                limited = isinstance(error, RateLimited)
+            if not limited:
+                await asyncio.sleep(wait)
 
-        async def fetch_all() -> None:
-            import aiohttp  # loaded by those who use REST only
-
-            timeout = aiohttp.ClientTimeout(
-                total=None, connect=config.connect_timeout, sock_read=config.connect_timeout
+    async def _ask_once(
+        self, shared: SharedSession, request: RestRequest, parse: Callable[[bytes], RestPage], priority: APIPriority
+    ) -> RestPage:
+        patience = self._config.backoff.max_retry_after
+        turn = self.limiter.acquire(priority=priority, weight=self._venue.rest_weight(request))
+        async with AsyncExitStack() as place:
+            try:
+                async with asyncio.timeout(patience):
+                    await place.enter_async_context(turn)
+            except TimeoutError as error:
+                raise QuotaExceeded(f"{self._base}: no turn in the limiter within {patience:g} s") from error
+            session = await shared.get()
+            body = await session.get(
+                self._base,
+                request.path,
+                request.query,
+                max_bytes=self._config.max_message_bytes,
+                on_headers=self._observe,
             )
-            connector = aiohttp.TCPConnector(ssl=config.ssl_context or True)
-            headers = config.headers
-            try:
-                async with aiohttp.ClientSession(connector=connector, timeout=timeout, headers=headers) as session:
-                    await emit_pages(session)
-            except aiohttp.ClientError as error:
-                raise classify_handshake(_unwrap(error), base) from error
+            # Inside: some venues say "too many requests" in the body, and that has to freeze the limiter.
+            return parse(body)
 
-        async def emit_pages(session: Any) -> None:
-            cursor: str | None = None
-            seen: set[object] = set()
-            while True:
-                page = parse(await get(session, request(cursor)), cursor)
-                fresh = [item for item in page.items if key(item) not in seen]
-                for item in fresh:
-                    if keep(item):
-                        observer.on_next(item)
-                seen = {key(item) for item in page.items}
-                cursor = page.cursor
-                # A page without anything new would be asked for again for ever.
-                if cursor is None or not fresh or done(fresh[-1]):
-                    return
-                await asyncio.sleep(venue.rest_interval)
-
-        async def get(session: Any, wanted: RestRequest) -> bytes:
-            async with session.get(
-                base + wanted.path, params=wanted.query, allow_redirects=False, proxy=config.proxy
-            ) as answer:
-                body: bytes = await read_bounded(answer)
-                refused = classify_rest_status(
-                    answer.status, answer.headers.get("Retry-After"), f"{venue.name} {wanted.path}"
-                )
-                if refused is not None:
-                    raise refused
-                return body
-
-        async def read_bounded(answer: Any) -> bytes:
-            body = bytearray()
-            async for chunk in answer.content.iter_any():
-                body += chunk
-                if len(body) > config.max_message_bytes:
-                    raise MessageError(
-                        f"expected an answer of at most {config.max_message_bytes:,} bytes", payload=bytes(body[:200])
-                    )
-            return bytes(body)
-
-        return scheduler.spawn(fetch)
-
-    return Observable(subscribe)
-
-
-def _unwrap(error: Exception) -> Exception:
-    """Return what the system said, which aiohttp has wrapped; an OSError if it was not the system."""
-    inner = getattr(error, "os_error", None)
-    if isinstance(inner, OSError):
-        return inner
-    return error if isinstance(error, TimeoutError) else OSError(str(error))
+    def _observe(self, headers: Mapping[str, str]) -> None:
+        """Tell the limiter what the server has counted."""
+        used = self._venue.used_weight(headers)
+        if used:
+            periods = {period for _, period in self.limiter.config.limits}
+            for period, weight in used.items():
+                if period in periods:
+                    self.limiter.observe(weight, period)

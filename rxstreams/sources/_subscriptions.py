@@ -32,6 +32,15 @@ class Subscriptions:
         """Symbols whose subscription was asked for and not answered."""
         return tuple(self._asked)
 
+    @property
+    def confirmed(self) -> tuple[str, ...]:
+        """Symbols that the venue has acknowledged on the present connection."""
+        return tuple(self._confirmed)
+
+    def for_next_connection(self) -> Subscriptions:
+        """Return those of another connection with the same symbols, before it is open."""
+        return Subscriptions(self._venue, self._channel, self._wanted)
+
     def wants(self, symbol: str) -> bool:
         """Return whether this line is for the symbol."""
         return symbol in self._wanted

@@ -6,12 +6,14 @@ the last close with volume 0, and an open candle is followed by one of the next 
 
 from __future__ import annotations
 
+import re
+import time
 from collections.abc import Iterable, Sequence
 from typing import Any, ClassVar, Literal
 
 import msgspec
 
-from rxstreams.errors import MessageError, SubscriptionError
+from rxstreams.errors import MessageError, RateLimited, SubscriptionError
 from rxstreams.instants import SECOND, parse_decimal_seconds, parse_iso
 from rxstreams.items import OHLCCandle, PriceTick, Side
 from rxstreams.sources._feeds import Feeds
@@ -32,6 +34,12 @@ from rxstreams.timeframe import Timeframe
 # The REST API names two assets as ISO 4217 would; WebSocket v2 names them as everybody does.
 _REST_ASSETS = {"BTC": "XBT", "DOGE": "XDG"}
 _TRADES_PER_PAGE = 1000
+# With HTTP 200: "EAPI:Rate limit exceeded", "EGeneral:Too many requests", and "EService: Throttled: 1764306000", whose
+# number is the time from which on it may be asked again.
+# Source: https://docs.kraken.com/exchange/guides/rest/ratelimits, read 2026-11-28; the second one is not documented
+# (https://github.com/knowm/XChange/issues/4369).
+_TOO_MANY = ("Rate limit exceeded", "Too many requests", "Throttled")
+_THROTTLED = re.compile(r"Throttled:\s*\[?(\d{1,12})\b")
 _SIDES = {"buy": Side.BUY, "sell": Side.SELL, "b": Side.BUY, "s": Side.SELL}
 
 
@@ -152,14 +160,22 @@ class Kraken(Venue):
     """Kraken spot.
 
     Symbols a socket, subscribe messages a second: not found in its documentation; the figures here are cautious.
+
+    REST: the public endpoints are limited by IP address, and Trades and OHLC by pair too; one call a second "would
+    remain within the rate limits". How many may come at once: not found; here 15 in 15 seconds, of all pairs together.
+    No header tells what was counted.
+
+    Source: https://support.kraken.com/articles/206548367-what-are-the-api-rate-limits-, read 2026-11-28.
     """
 
     name: ClassVar[str] = "kraken"
     url: ClassVar[str] = "wss://ws.kraken.com/v2"
     rest_url: ClassVar[str] = "https://api.kraken.com"
+    rest_limits: ClassVar[tuple[tuple[int, float], ...]] = ((15, 15.0),)
     symbols_per_socket: ClassVar[int | None] = 250
     symbols_per_message: ClassVar[int] = 50
     messages_per_second: ClassVar[float] = 10.0
+    contiguous_ids: ClassVar[bool] = True  # "a sequence number"; 1,000 of 1,000 recorded ones
     candle_timeframes: ClassVar[tuple[str, ...]] = ("1m", "5m", "15m", "30m", "1h", "4h", "1d", "1w", "15d")
     fill: ClassVar[Literal["skip", "flat"]] = "flat"
     verified: ClassVar[str] = "its own REST trades and one-minute candles of XBT/USDT, 2025-11-10/11, 409 minutes"
@@ -322,6 +338,8 @@ def _rest_result(symbol: str, body: bytes, decoder: msgspec.json.Decoder[Any]) -
         reason = ", ".join(answer.error)
         if "Unknown asset pair" in reason:
             raise SubscriptionError((symbol,), reason)
+        if any(words in reason for words in _TOO_MANY):
+            raise RateLimited(f"Kraken refused the request: {reason}", retry_after=_throttled_for(reason))
         raise MessageError(f"Kraken refused the request: {reason}", payload=body)
     rows: list[Any] | None = None
     last = ""
@@ -333,6 +351,12 @@ def _rest_result(symbol: str, body: bytes, decoder: msgspec.json.Decoder[Any]) -
     if rows is None or not last:
         raise MessageError("expected rows and 'last' in a Kraken REST answer", payload=body)
     return rows, last
+
+
+def _throttled_for(reason: str) -> float | None:
+    """Return the seconds until the time that the server names; None: it names none."""
+    named = _THROTTLED.search(reason)
+    return None if named is None else max(0.0, int(named[1]) - time.time())
 
 
 def _rest_candle(symbol: str, timeframe: Timeframe, row: _RestCandle, *, closed: bool) -> OHLCCandle:
@@ -356,6 +380,7 @@ def _rest_candle(symbol: str, timeframe: Timeframe, row: _RestCandle, *, closed:
 
 FEEDS = Feeds(Kraken())
 trades = FEEDS.trades
+ohlc = FEEDS.ohlc
 candles = FEEDS.candles
 rest_trades = FEEDS.rest_trades
 rest_candles = FEEDS.rest_candles

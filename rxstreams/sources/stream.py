@@ -7,7 +7,7 @@ import threading
 import time
 from collections.abc import Callable, Iterable
 from datetime import timedelta
-from typing import Any, Generic, TypeVar, cast
+from typing import Generic, TypeVar, cast
 
 from reactivex import Observable, abc
 from reactivex.internal import DisposedException
@@ -17,13 +17,18 @@ from rxstreams._durations import to_seconds
 from rxstreams.config import StreamConfig
 from rxstreams.errors import ObserverError, SubscriptionError
 from rxstreams.items import OHLCCandle, PriceTick
+from rxstreams.operators._fetch_turns import FetchTurns
+from rxstreams.operators._recovery_owner import Fetch
 from rxstreams.resolver import Resolver
 from rxstreams.scheduler import EventLoopThreadScheduler, scheduler_for
+from rxstreams.sources._candle_recovery import FetchCandles
 from rxstreams.sources._connection import Connect, ConnectionContext, connect_once
+from rxstreams.sources._fetching import missed_candles, missed_trades
 from rxstreams.sources._hub import Hub
 from rxstreams.sources._line import Line
 from rxstreams.sources._meter import Meter
 from rxstreams.sources._observer import FeedObserver
+from rxstreams.sources._tap import tap
 from rxstreams.sources.venue import Channel, Venue, check_symbols
 from rxstreams.states import SEVERITY, StreamEvent, StreamState, StreamStats
 
@@ -44,6 +49,8 @@ class Stream(Observable[T], Generic[T]):
         config: its options.
         scheduler: its loop; None: the one that all feeds of the venue share.
         connect: makes the frames of one connection attempt; replaced by tests and by replay.
+        fetch: fetches the trades that were missed; None: over the venue's REST API if ``connect`` is not replaced.
+        fetch_candles: the same for candles.
 
     Emits:
         ``PriceTick`` or ``OHLCCandle``, in the order of each line, with ``span`` and ``since``.
@@ -73,6 +80,8 @@ class Stream(Observable[T], Generic[T]):
         *,
         scheduler: EventLoopThreadScheduler | None = None,
         connect: Connect = connect_once,
+        fetch: Fetch | None = None,
+        fetch_candles: FetchCandles | None = None,
     ) -> None:
         super().__init__()
         self._venue = venue
@@ -81,6 +90,9 @@ class Stream(Observable[T], Generic[T]):
         self._symbols = dict.fromkeys(check_symbols(venue, symbols))
         self._scheduler = scheduler
         self._connect = connect
+        self._fetch = fetch
+        self._fetch_candles = fetch_candles
+        self._turns = FetchTurns()
         self._name = config.name or f"{venue.name}.{channel.kind}"
         self._resolver = config.resolver or Resolver()
         self._meter = Meter()
@@ -125,12 +137,12 @@ class Stream(Observable[T], Generic[T]):
     @property
     def events(self) -> Observable[StreamEvent]:
         """What happens to the feed, from now on; does not connect. Comes on the feed's thread."""
-        return self._tap(self._events, None)
+        return tap(self._events, self._get_scheduler())
 
     @property
     def states(self) -> Observable[StreamState]:
         """The feed's state, the present one first, then its changes; does not connect."""
-        return self._tap(self._states, lambda: self._state)
+        return tap(self._states, self._get_scheduler(), first=lambda: self._state)
 
     def add(self, symbols: Iterable[str]) -> None:
         """Take more symbols, also while it runs.
@@ -194,32 +206,6 @@ class Stream(Observable[T], Generic[T]):
 
         return _Disposal()
 
-    def _tap(self, hub: Hub[Any], first: Callable[[], Any] | None) -> Observable[Any]:
-        own = self._get_scheduler()
-
-        def subscribe(
-            observer: abc.ObserverBase[Any], scheduler: abc.SchedulerBase | None = None
-        ) -> abc.DisposableBase:
-            del scheduler
-            subscription = FeedObserver(observer)
-
-            def attach() -> None:
-                if not subscription.disposed:
-                    hub.add(subscription)
-                    if first is not None:
-                        hub.send(subscription, first())
-
-            class _Disposal(abc.DisposableBase):
-                def dispose(self) -> None:
-                    subscription.disposed = True
-                    own.post(hub.remove, subscription)
-
-            if not own.post(attach):
-                raise DisposedException(f"{self._name}: its scheduler was disposed, so nothing would ever come")
-            return _Disposal()
-
-        return Observable(subscribe)
-
     def _attach(self, subscription: FeedObserver[T]) -> None:
         if subscription.disposed:
             self._check_idle()
@@ -278,9 +264,24 @@ class Stream(Observable[T], Generic[T]):
         return min((limit for limit in limits if limit is not None), default=1 << 30)
 
     def _open_lines(self, symbols: tuple[str, ...]) -> None:
+        fetch, fetch_candles, timeframe = self._fetch, self._fetch_candles, self._channel.timeframe
+        if self._connect is connect_once and timeframe is None:
+            fetch = fetch or missed_trades(self._venue, self._config, self._get_scheduler())
+        elif self._connect is connect_once and timeframe is not None:
+            fetch_candles = fetch_candles or missed_candles(self._venue, timeframe, self._config, self._get_scheduler())
         for start in range(0, len(symbols), self._capacity):
             part = symbols[start : start + self._capacity]
-            line = Line(self._next_line, self._channel, part, self._context(), self, self._meter)
+            line = Line(
+                self._next_line,
+                self._channel,
+                part,
+                self._context(),
+                self,
+                self._meter,
+                fetch=fetch,
+                fetch_candles=fetch_candles,
+                turns=self._turns,
+            )
             self._next_line += 1
             self._lines.append(line)
             line.start()

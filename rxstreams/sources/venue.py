@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import abc
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from typing import Any, ClassVar, Literal, TypeAlias
 
 import msgspec
@@ -20,10 +20,15 @@ class Channel(msgspec.Struct, frozen=True):
     Args:
         kind: "trades" or "candles".
         timeframe: of the candles; None for trades.
+        history: closed candles that are fetched before the live ones begin.
+        running: of trades: those of the running interval of this timeframe are fetched before the live ones; None: none
+            are.
     """
 
     kind: Literal["trades", "candles"]
     timeframe: Timeframe | None = None
+    history: int = 0
+    running: Timeframe | None = None
 
 
 class Acknowledged(msgspec.Struct, frozen=True, kw_only=True):
@@ -100,12 +105,14 @@ class Venue(abc.ABC):
         symbols_per_message: symbols in one subscribe message.
         messages_per_second: subscribe messages that it takes.
         disorder: seconds that a trade may be stamped before one that was sent earlier.
+        settle: seconds after which its REST API knows every trade that its socket has sent.
+        contiguous_ids: whether the ids of a symbol's trades count every one of them, so that a jump shows a loss.
         heartbeat_interval: seconds between heartbeats that the client has to send; None: none.
         candle_timeframes: those of its native candles.
         closes_candles: whether its candles carry a flag that says closed.
         opens, fill: the conventions of its candles, as ``to_ohlc`` takes them.
         verified: what its conventions were checked against; "": nothing yet.
-        rest_interval: seconds between two REST requests.
+        rest_limits: what its REST API allows: pairs of weight and period in seconds; the default is a cautious guess.
         documentation: link to the venue's documentation, and the date on which it was read.
     """
 
@@ -117,13 +124,15 @@ class Venue(abc.ABC):
     symbols_per_message: ClassVar[int] = 100
     messages_per_second: ClassVar[float] = 5.0
     disorder: ClassVar[float] = 2.0
+    settle: ClassVar[float] = 5.0
+    contiguous_ids: ClassVar[bool] = False
     heartbeat_interval: ClassVar[float | None] = None
     candle_timeframes: ClassVar[tuple[str, ...]] = ()
     closes_candles: ClassVar[bool] = False
     opens: ClassVar[Literal["first_trade", "previous_close"]] = "first_trade"
     fill: ClassVar[Literal["skip", "flat"]] = "skip"
     verified: ClassVar[str] = ""
-    rest_interval: ClassVar[float] = 1.0
+    rest_limits: ClassVar[tuple[tuple[int, float], ...]] = ((1, 1.0),)
     documentation: ClassVar[tuple[str, str]]
 
     def to_venue_symbol(self, symbol: str) -> str:
@@ -163,6 +172,20 @@ class Venue(abc.ABC):
         """Return the error class of a close code of the venue's own (3000 to 4999); None: the usual one, retried."""
         del code, reason
         return None
+
+    def rest_weight(self, request: RestRequest) -> int:
+        """Return what a request counts towards ``rest_limits``."""
+        del request
+        return 1
+
+    def used_weight(self, headers: Mapping[str, str]) -> Mapping[float, int]:
+        """Return what the server says it has counted: the period of one of ``rest_limits`` -> weight.
+
+        Args:
+            headers: of any REST answer; names in any case. What can't be read is left out.
+        """
+        del headers
+        return {}
 
     def rest_trades_request(self, symbol: str, since: int, cursor: str | None) -> RestRequest:
         """Return the request for the page of trades that begins at ``since`` (nanoseconds), or at ``cursor``."""

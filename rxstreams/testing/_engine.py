@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import bisect
 import time
+from collections import deque
 from collections.abc import Callable, Iterable, Sequence
 from typing import TypeVarTuple
 
@@ -21,6 +22,7 @@ from rxstreams.testing.formats import Format, Subscribe
 from rxstreams.testing.records import ConnectionRecord, Published, ReceivedRequest
 
 _Arguments = TypeVarTuple("_Arguments")
+_TIMES = 1000  # of the pulse, 10 ms
 
 
 def _nothing() -> None:
@@ -73,6 +75,7 @@ class Engine:
         self._trades: dict[str, list[Session]] = {}
         self._candles: dict[str, dict[int, tuple[CandleFeed, list[Session]]]] = {}
         self._listened: int | None = 0
+        self._times = deque([(self.monotonic(), clock.now())], maxlen=_TIMES)
         for symbol in symbols or ():
             self._add_symbol(symbol)
 
@@ -93,6 +96,19 @@ class Engine:
         for timer in self._timers:
             timer.cancel()
         self._timers.clear()
+
+    def note_time(self) -> None:
+        """Remember the exchange's time, for ``time_ago``; called at every pulse."""
+        self._times.append((self.monotonic(), self.clock.now()))
+
+    def time_ago(self, seconds: float) -> int:
+        """Return the exchange's time so many seconds of the wall clock ago, or a little later; never before that."""
+        then, ago = self.monotonic() - seconds, self.clock.now()
+        for wall, instant in reversed(self._times):
+            if wall < then:
+                break
+            ago = instant
+        return ago
 
     # Symbols.
 

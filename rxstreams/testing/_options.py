@@ -20,7 +20,7 @@ _START = 1_704_067_200 * SECOND  # 2024-01-01
 
 @dataclass(frozen=True, kw_only=True)
 class Options:
-    """As in ``FakeExchange``; times in ns, ``absence`` and ``rest_lag`` in ns, ``heartbeat`` in seconds."""
+    """As in ``FakeExchange``; ``start``, ``absence`` and ``rest_lag`` in ns, other durations in seconds."""
 
     format: Format
     source: Iterator[PriceTick]
@@ -34,6 +34,7 @@ class Options:
     at_end: Literal["stay", "close"]
     close_code: int
     rest_lag: int
+    rest_limit: tuple[int, float] | None
     keep: int
     max_pending_bytes: int
     ssl_context: ssl.SSLContext | None
@@ -54,6 +55,7 @@ def make_options(
     at_end: Literal["stay", "close"],
     close_code: int,
     rest_lag: float | timedelta,
+    rest_limit: tuple[int, float | timedelta] | None,
     keep: int,
     max_pending_bytes: int,
     ssl_context: ssl.SSLContext | None,
@@ -97,6 +99,7 @@ def make_options(
         at_end=at_end,
         close_code=close_code,
         rest_lag=to_duration("rest_lag", rest_lag),
+        rest_limit=None if rest_limit is None else _to_limit(rest_limit),
         keep=keep,
         max_pending_bytes=max_pending_bytes,
         ssl_context=ssl_context,
@@ -114,6 +117,14 @@ def to_duration(name: str, value: float | timedelta) -> int:
     if not 0 <= seconds < math.inf:
         raise ValueError(f"{name} must be 0 or more seconds, got {value!r}")
     return round(seconds * SECOND)
+
+
+def _to_limit(limit: tuple[int, float | timedelta]) -> tuple[int, float]:
+    calls, period = limit
+    seconds = to_duration("rest_limit's period", period) / SECOND
+    if calls < 1 or not seconds:
+        raise ValueError(f"rest_limit must be at least 1 call in more than 0 seconds, got {limit!r}")
+    return calls, seconds
 
 
 def _read(trades: Market | Iterable[PriceTick] | None) -> tuple[tuple[str, ...] | None, int, Iterator[PriceTick]]:

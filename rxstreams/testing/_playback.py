@@ -140,6 +140,7 @@ class Playback:
         due = loop.time() + self._heartbeat
         while True:
             await asyncio.sleep(_PULSE)
+            self._engine.note_time()
             for session in self._engine.sessions.copy():
                 session.strike()
             if frame is not None and loop.time() >= due:

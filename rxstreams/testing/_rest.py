@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import math
+from collections import deque
 from typing import TYPE_CHECKING
 from urllib.parse import parse_qsl, urlsplit
 
@@ -9,7 +11,7 @@ from websockets.http11 import Request
 
 from rxstreams.testing._feeds import page_of
 from rxstreams.testing._wire import Wire
-from rxstreams.testing.faults import DropRest, RestError, RestFault, RestStatus, SlowRest
+from rxstreams.testing.faults import DropRest, RestError, RestFault, RestStatus, SlowRest, StaleRest
 from rxstreams.testing.formats import BadQuery, TradesQuery
 from rxstreams.testing.records import ReceivedRequest
 
@@ -19,6 +21,35 @@ if TYPE_CHECKING:
 _JSON = {"Content-Type": "application/json"}
 
 
+class RestWindow:
+    """What the server counts: requests by the time at which they came.
+
+    Args:
+        limit: how many are taken in any so many seconds; None: all.
+
+    Attributes:
+        refused: how many were not taken.
+    """
+
+    def __init__(self, limit: tuple[int, float] | None) -> None:
+        self.refused = 0
+        self._limit = limit
+        self._taken: deque[float] = deque()
+
+    def take(self, now: float) -> float | None:
+        """Take a request, or refuse it and return the seconds until there is room; None: it is taken."""
+        if self._limit is None:
+            return None
+        calls, period = self._limit
+        while self._taken and self._taken[0] <= now - period:
+            self._taken.popleft()
+        if len(self._taken) < calls:
+            self._taken.append(now)
+            return None
+        self.refused += 1
+        return self._taken[0] + period - now
+
+
 class RestSession:
     """One REST request.
 
@@ -26,12 +57,14 @@ class RestSession:
         engine: the exchange.
         wire: the connection, just accepted.
         lag: nanoseconds of exchange time by which the answers are behind.
+        window: of all requests of the exchange.
     """
 
-    def __init__(self, engine: Engine, wire: Wire, lag: int) -> None:
+    def __init__(self, engine: Engine, wire: Wire, lag: int, window: RestWindow) -> None:
         self._engine = engine
         self._wire = wire
         self._lag = lag
+        self._window = window
 
     def on_request(self, request: Request) -> None:
         """Answer, as the script says."""
@@ -41,8 +74,14 @@ class RestSession:
         parts = urlsplit(request.path)
         query = dict(parse_qsl(parts.query))
         faults = [f for f in engine.faults if isinstance(f, RestFault) and f.concerns(number)]
-        status, body = self._answer(parts.path, query)
+        stale = [fault.seconds for fault in faults if isinstance(fault, StaleRest)]
+        known = engine.time_ago(max(stale)) if stale else engine.clock.now()
+        status, body = self._answer(parts.path, query, min(known, engine.clock.now() - self._lag))
         headers = dict(_JSON)
+        wait = self._window.take(engine.monotonic())
+        if wait is not None:
+            faults = []
+            status, body, headers["Retry-After"] = 429, b"too many requests\n", f"{math.ceil(wait)}"
         for fault in faults:
             if isinstance(fault, RestStatus):
                 status, body = fault.code, b"refused\n"
@@ -66,7 +105,7 @@ class RestSession:
         else:
             self._wire.drop(reset=True)
 
-    def _answer(self, path: str, parameters: dict[str, str]) -> tuple[int, bytes]:
+    def _answer(self, path: str, parameters: dict[str, str], now: int) -> tuple[int, bytes]:
         engine, fmt = self._engine, self._engine.format
         query = fmt.rest_query(path, parameters)
         if isinstance(query, BadQuery):
@@ -74,7 +113,6 @@ class RestSession:
         symbol = engine.lookup(query.symbol)
         if symbol is None:
             return 200, fmt.rest_error(None)
-        now = engine.clock.now() - self._lag
         if isinstance(query, TradesQuery):
             ticks = page_of(engine.history(symbol), query.since, now, query.limit)
             return 200, fmt.rest_trades(symbol, ticks, query.since)

@@ -15,7 +15,7 @@ class Script:
     """One connection's view of the exchange's faults.
 
     Args:
-        faults: all of them; looked at anew each time, since tests add to it.
+        faults: all of them; tests add to the list, at any time.
         number: the connection's.
     """
 
@@ -23,14 +23,28 @@ class Script:
         self._faults = faults
         self._number = number
         self._struck: dict[int, int] = {}
+        self._read = 0
+        self._own: list[Fault] = []
+        self._timed: list[tuple[int, TimedFault]] = []
 
     def first(self, kind: type[_F]) -> _F | None:
         """Return the first fault of a kind that is meant for this connection."""
-        return next((f for f in self._faults if isinstance(f, kind) and f.concerns(self._number)), None)
+        return next(iter(self.all(kind)), None)
 
     def all(self, kind: type[_F]) -> list[_F]:
         """Return all faults of a kind that are meant for this connection."""
-        return [f for f in self._faults if isinstance(f, kind) and f.concerns(self._number)]
+        self._read_on()
+        return [fault for fault in self._own if isinstance(fault, kind)]
+
+    def _read_on(self) -> None:
+        """Take in what was added to the list; asked for every message, so each fault is looked at once."""
+        for place in range(self._read, len(self._faults)):
+            fault = self._faults[place]
+            if isinstance(fault, Fault) and fault.concerns(self._number):
+                self._own.append(fault)
+                if isinstance(fault, TimedFault):
+                    self._timed.append((place, fault))
+        self._read = len(self._faults)
 
     def take_due(self, *, sent: int, subscribed: bool, wall: float, exchange: int) -> TimedFault | None:
         """Return a fault whose time has come and note that it strikes.
@@ -41,9 +55,8 @@ class Script:
             wall: seconds since it was accepted.
             exchange: nanoseconds of the exchange's clock since then.
         """
-        for place, fault in enumerate(self._faults):
-            if not isinstance(fault, TimedFault) or not fault.concerns(self._number):
-                continue
+        self._read_on()
+        for place, fault in self._timed:
             times = self._struck.get(place, 0)
             if times and not fault.repeat:
                 continue

@@ -12,7 +12,7 @@ from rxstreams.testing._clock import Clock
 from rxstreams.testing._engine import Engine
 from rxstreams.testing._options import Options
 from rxstreams.testing._playback import Playback
-from rxstreams.testing._rest import RestSession
+from rxstreams.testing._rest import RestSession, RestWindow
 from rxstreams.testing._wire import Wire, WireHandler, remember_server_names
 from rxstreams.testing.faults import AnyFault
 
@@ -47,6 +47,7 @@ class Server:
             batch=options.batch,
             heartbeat=options.heartbeat,
         )
+        self.rest_window = RestWindow(options.rest_limit)
         self.error: BaseException | None = None
         self.port = 0
         self.rest_port = 0
@@ -113,11 +114,12 @@ class Server:
             self._held_port.close()
         for session in self.engine.sessions:
             session.record.cut_by = session.record.cut_by or "shutdown"
-        for wire in self._wires:
-            wire.abort()
         with contextlib.suppress(TimeoutError):
             async with asyncio.timeout(_LAST_WORDS):
+                await asyncio.sleep(0.001)  # what was accepted at the last moment becomes a wire
                 while self._wires:
+                    for wire in self._wires:
+                        wire.abort()
                     await asyncio.sleep(0.001)
 
     def _new_wire(self) -> Wire:
@@ -125,7 +127,7 @@ class Server:
 
     def _new_rest_wire(self) -> Wire:
         def new_session(wire: Wire) -> WireHandler:
-            return RestSession(self.engine, wire, self.options.rest_lag)
+            return RestSession(self.engine, wire, self.options.rest_lag, self.rest_window)
 
         return Wire(self._wires, new_session)
 

@@ -14,6 +14,7 @@ from rxstreams.testing._wire import Wire, text_frame
 from rxstreams.testing.faults import (
     AcceptThenDrop,
     CloseAfter,
+    CutFrame,
     DropAfter,
     Duplicate,
     Garbage,
@@ -59,6 +60,7 @@ class Session:
         self._last: _Message | None = None
         self._hold_next: list[int] = []
         self._held: list[tuple[_Message, int]] = []
+        self._cut_next: CutFrame | None = None
         self._written = False
         if self._script.first(RefuseConnection):
             self.drop(reset=True, cut_by="refuse")
@@ -185,7 +187,7 @@ class Session:
     def send_trades(self, ticks: Sequence[PriceTick], frame: bytes) -> None:
         """Send a message of trades, and whatever the script has for this moment."""
         self.strike()
-        if self._quiet or not self.wire.open:
+        if self._quiet or not self.wire.open or self._cut(frame):
             return
         if self._hold_next:
             self._held.append(((ticks, frame), self._hold_next.pop(0)))
@@ -206,9 +208,18 @@ class Session:
     def send_candles(self, message: bytes) -> None:
         """Send a message of candles; to the script it counts as a trade."""
         self.strike()
-        if not self._quiet and self._write(text_frame(message)):
+        frame = text_frame(message)
+        if not self._quiet and not self._cut(frame) and self._write(frame):
             self._sent += 1
             self.strike()
+
+    def _cut(self, frame: bytes) -> bool:
+        """Cut the connection within a frame, if the script wants it."""
+        if self._cut_next is None:
+            return False
+        self.wire.send(frame[: len(frame) // 2])
+        self.drop(reset=self._cut_next.reset)
+        return True
 
     def send_held(self) -> None:
         """Send what ``Reorder`` holds back: nothing comes any more that could overtake it."""
@@ -283,6 +294,8 @@ class Session:
     def _inflict(self, fault: TimedFault) -> None:
         if isinstance(fault, DropAfter):
             self.drop(reset=fault.reset)
+        elif isinstance(fault, CutFrame):
+            self._cut_next = fault
         elif isinstance(fault, CloseAfter):
             self.close(fault.code, fault.reason)
         elif isinstance(fault, StallAfter):

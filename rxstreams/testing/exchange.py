@@ -53,6 +53,8 @@ class FakeExchange:
         at_end: after the last trade, "stay" connected or "close" all connections.
         close_code: with which they are closed.
         rest_lag: seconds of exchange time by which the REST answers are behind the market.
+        rest_limit: REST requests taken in any so many seconds of the wall clock, as (calls, seconds); more are answered
+            with 429 and a Retry-After in whole seconds, and not counted. None: no limit.
         keep: trades that are remembered: all in all, of each symbol and of each connection.
         max_pending_bytes: a client that leaves more unread is cut off; without a speed the market waits for it long
             before that.
@@ -88,6 +90,7 @@ class FakeExchange:
         at_end: Literal["stay", "close"] = "stay",
         close_code: int = 1000,
         rest_lag: float | timedelta = 0.0,
+        rest_limit: tuple[int, float | timedelta] | None = None,
         keep: int = 1_000_000,
         max_pending_bytes: int = 64 * 2**20,
         ssl_context: ssl.SSLContext | None = None,
@@ -106,6 +109,7 @@ class FakeExchange:
             at_end=at_end,
             close_code=close_code,
             rest_lag=rest_lag,
+            rest_limit=rest_limit,
             keep=keep,
             max_pending_bytes=max_pending_bytes,
             ssl_context=ssl_context,
@@ -209,6 +213,11 @@ class FakeExchange:
     def rest_requests(self) -> list[ReceivedRequest]:
         """The REST requests so far, in order; a copy."""
         return self._running.engine.rest_requests.copy()
+
+    @property
+    def rest_refused(self) -> int:
+        """How many REST requests were refused because of ``rest_limit``."""
+        return self._running.rest_window.refused
 
     def sent(self, connection: int | None = None, symbol: str | None = None) -> list[PriceTick]:
         """Return the trades that were written to the socket, in that order.

@@ -109,6 +109,17 @@ class DropAfter(TimedFault):
 
 
 @dataclass(frozen=True)
+class CutFrame(TimedFault):
+    """Send the next message of trades or candles up to its middle and cut the TCP connection there.
+
+    Args:
+        reset: with a reset (RST) instead of an end of stream (FIN).
+    """
+
+    reset: bool = False
+
+
+@dataclass(frozen=True)
 class CloseAfter(TimedFault):
     """Close with a close frame.
 
@@ -248,6 +259,13 @@ class RestError(RestFault):
 @dataclass(frozen=True)
 class SlowRest(RestFault):
     """Answer ``seconds`` late (wall clock); what it answers is what was so when it was asked."""
+
+    seconds: float
+
+
+@dataclass(frozen=True)
+class StaleRest(RestFault):
+    """Answer what was so ``seconds`` before it was asked, or some 10 ms less; wall clock, at most 10 s."""
 
     seconds: float
 

@@ -9,7 +9,9 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
 
-from reactivex import Observable
+import msgspec
+from reactivex import Observable, empty
+from reactivex import operators as ops
 from reactivex.observer import Observer
 from reactivex.testing import ReactiveTest, TestScheduler
 from reactivex.testing.recorded import Recorded
@@ -21,8 +23,12 @@ from rxstreams.items import OHLCCandle, PriceTick
 from rxstreams.limits import APIPriority, APIRateLimiter, RateLimitConfig
 from rxstreams.operators import (
     deduplicate,
+    detect_gaps,
     into,
     normalize_symbols,
+    prepend_history,
+    recover_gaps,
+    redundant,
     resample,
     retry_with_backoff,
     throttle_by_priority,
@@ -76,6 +82,24 @@ def _throttled(clock: TestScheduler) -> Operator:
     return throttle_by_priority(limiter, priority=APIPriority.HIGH, scheduler=clock)
 
 
+def _prepending(clock: TestScheduler) -> Operator:
+    past = clock.create_cold_observable(ReactiveTest.on_next(1, candle(0)), ReactiveTest.on_completed(2))
+    return prepend_history(lambda symbol, timeframe, since: past, 5, scheduler=clock)
+
+
+def _recovering(clock: TestScheduler) -> Operator:
+    return recover_gaps(lambda symbol, since: empty(), scheduler=clock)
+
+
+def _without_span(each: PriceTick) -> PriceTick:
+    return msgspec.structs.replace(each, span=0)
+
+
+def _beside_one_that_has_ended(_: TestScheduler) -> Operator:
+    # Every subscription has spans of its own, which are not compared here.
+    return lambda source: redundant(source, empty()).pipe(ops.map(_without_span))
+
+
 TICKS: list[Any] = [*(tick(second) for second in range(0, 90, 10)), tick(90, "B"), tick(130)]
 CANDLES: list[Any] = [candle(minute) for minute in range(9)]
 _TWINS: list[Any] = [each for each in TICKS for _ in range(2)]
@@ -110,10 +134,14 @@ CASES: list[Case] = [
     Case("pipe", lambda _: pipe(to_ohlc("15s"), resample("30s", 1)), TICKS, wrong_item=candle(1)),
     Case("deduplicate", lambda _: deduplicate(), _TWINS, wrong_item=candle(1)),
     Case("deduplicate key", lambda _: deduplicate(_half, size=3), list(range(20))),
+    Case("detect_gaps", lambda _: detect_gaps(), TICKS, wrong_item=candle(1)),
+    Case("redundant", _beside_one_that_has_ended, _TWINS, wrong_item=candle(1)),
     Case("normalize_symbols", lambda _: normalize_symbols({"BTC/USD": ["A"]}), TICKS, wrong_item="A"),
     Case("normalize_symbols candles", lambda _: normalize_symbols({"BTC/USD": ["A"]}), CANDLES, wrong_item=1.5),
     Case("into", lambda _: into(make_sink()), [1, 2, 3]),
     Case("throttle_by_priority", _throttled, [1, 2, 3], uses_time=True),
+    Case("prepend_history", _prepending, CANDLES[1:], wrong_item=tick(1), uses_time=True),
+    Case("recover_gaps", _recovering, TICKS, wrong_item="A", uses_time=True),
     Case("retry_with_backoff", lambda clock: retry_with_backoff(RETRY, scheduler=clock), [1, 2, 3]),
 ]
 

@@ -377,6 +377,8 @@ def test_exchange_when_a_script_forgets_to_close_it_then_the_interpreter_still_e
         {"wait_for": 4},
         {"absence": -1},
         {"rest_lag": float("nan")},
+        {"rest_limit": (0, 1.0)},
+        {"rest_limit": (1, 0.0)},
         {"max_pending_bytes": 0},
     ],
 )

@@ -20,6 +20,7 @@ from rxstreams.testing import (
     SlowRest,
     candles_of,
 )
+from rxstreams.testing._rest import RestWindow
 
 # Commands.
 
@@ -242,3 +243,27 @@ def test_rest_faults_when_scripted_then_strike_the_requests_that_they_name() -> 
         assert rest(exchange, path)["error"] == []
         assert [request.status for request in exchange.rest_requests] == [429, 200, 200, 0, 200]
         assert exchange.rest_requests[0].query == {"pair": "XBTUSD", "since": "5"}
+
+
+def test_rest_limit_when_given_then_more_are_refused() -> None:
+    """What is refused is struck by no fault."""
+    path = "/0/public/Trades?pair=XBTUSD"
+    with FakeExchange(market(), rest_limit=(2, 3600), faults=[RestStatus(500, request={2, 3})]) as exchange:
+        assert rest(exchange, path)["error"] == rest(exchange, path)["error"] == []
+        for _ in range(2):
+            with pytest.raises(urllib.error.HTTPError) as refused:
+                rest(exchange, path)
+            with closing(refused.value):
+                assert refused.value.code == 429
+                assert 3500 < int(refused.value.headers["Retry-After"]) <= 3600
+        assert [request.status for request in exchange.rest_requests] == [200, 200, 429, 429]
+        assert exchange.rest_refused == 2
+
+
+def test_rest_window_when_time_passes_then_takes_more() -> None:
+    """Two in any ten seconds; what is refused is not counted."""
+    window = RestWindow((2, 10.0))
+    answers = [window.take(now) for now in (0.0, 4.0, 5.0, 9.0, 10.0, 13.0, 14.0)]
+    assert answers == [None, None, 5.0, 1.0, None, 1.0, None]
+    assert window.refused == 3
+    assert RestWindow(None).take(0.0) is None

@@ -8,7 +8,7 @@ import time
 from typing import Any
 
 import pytest
-from plain_client import SECOND, SOON, START, SYMBOLS, client, ids, market, tick
+from plain_client import SECOND, SOON, START, SYMBOLS, client, ids, market, rest, tick
 from websockets.exceptions import ConnectionClosed, InvalidMessage, InvalidStatus
 
 from rxstreams.instants import parse_iso
@@ -16,6 +16,7 @@ from rxstreams.testing import (
     AcceptThenDrop,
     AnyFault,
     CloseAfter,
+    CutFrame,
     DropAfter,
     Duplicate,
     FakeExchange,
@@ -28,6 +29,7 @@ from rxstreams.testing import (
     Reorder,
     SlowAck,
     SlowHandshake,
+    StaleRest,
     StallAfter,
 )
 
@@ -176,6 +178,32 @@ def test_drop_after_when_scripted_then_exactly_so_many_trades_arrive(reset: bool
             rows = c.all_trades()
         assert ids(rows) == [t.trade_id for t in exchange.sent(0)]
         assert len(rows) == 25
+        record = exchange.connections[0]
+        exchange.wait_until(lambda: record.closed)
+        assert (record.cut_by, record.close_code, record.symbols) == ("drop", None, set())
+
+
+@pytest.mark.parametrize("reset", [False, True])
+def test_cut_frame_when_scripted_then_half_of_the_next_message_arrives(reset: bool) -> None:
+    """Trades before it arrive; the one in the frame that was cut does not, and was not sent."""
+    with FakeExchange(market(), faults=[CutFrame(25, reset=reset, connection=0)]) as exchange:
+        sock = socket.create_connection(("127.0.0.1", exchange.port), timeout=SOON)
+        with client(exchange, sock=sock) as c:
+            received: list[bytes] = []
+            take = c.socket.protocol.receive_data
+
+            def receive_data(data: bytes | bytearray) -> None:
+                received.append(bytes(data))
+                take(data)
+
+            c.socket.protocol.receive_data = receive_data  # type: ignore[method-assign]
+            c.subscribe(*SYMBOLS)
+            rows = c.all_trades()
+        assert ids(rows) == [t.trade_id for t in exchange.sent(0)]
+        assert len(rows) == 25
+        # The last bytes are the beginning of a message, not its end.
+        assert b'{"channel":"trade"' in received[-1][-200:]
+        assert not received[-1].endswith(b"}")
         record = exchange.connections[0]
         exchange.wait_until(lambda: record.closed)
         assert (record.cut_by, record.close_code, record.symbols) == ("drop", None, set())
@@ -444,3 +472,25 @@ def test_subscribe_when_a_fault_strikes_before_the_answer_then_nobody_is_listeni
             assert c.until(method="pong")
             assert not exchange.finished
             assert exchange.connections[1].symbols == {"BTC/USD"}
+
+
+# Faults of the REST API.
+
+
+def test_stale_rest_when_scripted_then_the_answer_is_what_was_so_then() -> None:
+    """A trade that is younger than that is not in it, however often it is asked; later it is."""
+    with FakeExchange(symbols=["BTC/USD"], faults=[StaleRest(0.3, request=range(1, 1000))]) as exchange:
+        exchange.publish(tick(1))
+        assert _rest_ids(exchange) == [1]
+        assert _rest_ids(exchange) == []
+        exchange.wait_until(lambda: _rest_ids(exchange) == [1])
+        exchange.publish(tick(2))
+        published = time.monotonic()
+        assert _rest_ids(exchange) == [1]
+        exchange.wait_until(lambda: _rest_ids(exchange) == [1, 2])
+        assert time.monotonic() - published >= 0.3
+
+
+def _rest_ids(exchange: FakeExchange) -> list[int]:
+    rows = rest(exchange, "/0/public/Trades?pair=BTCUSD&since=0")["result"]["XXBTZUSD"]
+    return [row[6] for row in rows]

@@ -72,10 +72,9 @@ def test_candles_when_the_venue_sends_its_own_then_closed_complete_ones_are_true
 
 
 def test_rest_trades_when_they_fill_several_pages_then_come_once_and_in_order(
-    scheduler: EventLoopThreadScheduler, monkeypatch: pytest.MonkeyPatch
+    scheduler: EventLoopThreadScheduler,
 ) -> None:
     """2,500 trades are three pages of at most 1,000."""
-    monkeypatch.setattr(kraken.Kraken, "rest_interval", 0.01)
     trades = list(Market(SYMBOLS[:1], seed=4, rate=2.0, duration=1500))
     with FakeExchange(trades, start=trades[-1].timestamp) as exchange:
         got, error = collect(
@@ -126,7 +125,7 @@ def test_rest_when_it_fails_then_the_error_says_what(scheduler: EventLoopThreadS
     tick = PriceTick(symbol="BTC/USD", price=1.0, timestamp=60 * MINUTE)
     limited = [f.RestStatus(429, retry_after=7, request=1)]
     with FakeExchange([tick], start=61 * MINUTE, faults=limited) as exchange:
-        options: dict[str, Any] = {"scheduler": scheduler, "rest_url": exchange.rest_url}
+        options: dict[str, Any] = {"scheduler": scheduler, "rest_url": exchange.rest_url, "attempts": 1}
         _, error = collect(kraken.rest_trades("ABC/USD", since=SECOND, **options))
         assert isinstance(error, SubscriptionError)
         _, error = collect(kraken.rest_trades("BTC/USD", since=SECOND, **options))
@@ -212,7 +211,12 @@ def test_rest_when_the_answer_takes_too_long_then_is_a_timeout(scheduler: EventL
     with FakeExchange(symbols=["BTC/USD"], faults=[f.SlowRest(30.0)]) as exchange:
         _, error = collect(
             kraken.rest_trades(
-                "BTC/USD", since=SECOND, scheduler=scheduler, rest_url=exchange.rest_url, connect_timeout=0.2
+                "BTC/USD",
+                since=SECOND,
+                attempts=1,
+                scheduler=scheduler,
+                rest_url=exchange.rest_url,
+                connect_timeout=0.2,
             )
         )
     assert isinstance(error, HandshakeTimeout)

@@ -150,12 +150,15 @@ def test_memory_when_candles_close_then_only_those_that_can_change_are_kept() ->
     assert max(kept(seconds)) <= 12
 
 
-def test_memory_when_a_quiet_symbol_is_filled_for_long_then_its_flat_candles_are_forgotten() -> None:
-    """The end of its newest flat candle counts as its newest time."""
-    builder = CandleBuilder("1s", on_candle=lambda _: None, fill="flat", max_fill=10_000)
+def test_memory_when_a_quiet_symbol_is_filled_for_long_then_its_next_trade_lets_its_flat_candles_go() -> None:
+    """Until then a loss may come to light, and each of them may have to be taken back; ``max_fill`` bounds them."""
+    builder = CandleBuilder("1s", on_candle=lambda _: None, fill="flat", max_fill=1_000)
     builder.add(trade(60, 1, "A"))
     for number in range(3_000):
         builder.add(trade(60 + number, 1, "B"))
+    assert max(kept(builder)) == 1_001
+    builder.add(trade(3_060, 1, "A"))
+    builder.add(trade(3_061, 1, "A"))
     assert max(kept(builder)) <= 12
 
 

@@ -8,6 +8,8 @@ import pytest
 
 from rxstreams.backoff import BackoffPolicy
 from rxstreams.config import StreamConfig
+from rxstreams.limits import APIRateLimiter
+from rxstreams.sources import Venue
 from rxstreams.testing import fast_config
 
 
@@ -19,9 +21,21 @@ def test_durations_when_not_given_then_are_a_hundredth() -> None:
         before, after = getattr(slow, field.name), getattr(fast, field.name)
         if field.name in durations:
             assert after == pytest.approx(before / 100)
-        elif field.name != "backoff":
+        elif field.name not in ("backoff", "rest_limiter", "settle"):
             assert after == before
+    assert fast.settle == Venue.settle / 100
     assert fast.backoff == BackoffPolicy(initial=0.01, maximum=0.6, reset_after=0.6, max_retry_after=9.0)
+
+
+def test_limiter_when_not_given_then_is_one_of_its_own_that_makes_nobody_wait() -> None:
+    """The venue's is shared by all of the process."""
+    one, other = (StreamConfig.of(fast_config()).rest_limiter for _ in range(2))
+    assert one is not None
+    assert one is not other
+    assert one.config.limits == ((1000, 1.0),)
+    assert (one.config.initial_backoff_seconds, one.config.max_backoff_seconds) == (0.05, 3.0)
+    mine = APIRateLimiter()
+    assert fast_config(rest_limiter=mine)["rest_limiter"] is mine
 
 
 def test_options_when_given_then_win_and_are_not_divided() -> None:

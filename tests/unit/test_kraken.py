@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import json
+import math
+import time
 
 import pytest
 
-from rxstreams.errors import MessageError, SubscriptionError, UnknownSymbol
+from rxstreams.errors import MessageError, RateLimited, SubscriptionError, UnknownSymbol
 from rxstreams.items import OHLCCandle, PriceTick, Side
 from rxstreams.sources import kraken
 from rxstreams.sources.venue import Acknowledged, Channel, Heartbeat, Rejected, Unknown
@@ -219,6 +221,42 @@ def test_rest_when_the_answer_is_an_error_then_it_is_told() -> None:
     for body in (b'{"error":["EGeneral:Internal error"]}', b'{"error":[],"result":{}}', b"<html>", b'{"error":[],'):
         with pytest.raises(MessageError):
             VENUE.parse_rest_trades("BTC/USD", body, None)
+
+
+@pytest.mark.parametrize("reason", ["EAPI:Rate limit exceeded", "EGeneral:Too many requests", "EService: Throttled: 1"])
+def test_rest_when_there_were_too_many_requests_then_is_no_message_error(reason: str) -> None:
+    """It comes with HTTP 200; it must keep everybody away for a while."""
+    body = f'{{"error":["{reason}"]}}'.encode()
+    with pytest.raises(RateLimited, match=reason):
+        VENUE.parse_rest_trades("BTC/USD", body, None)
+    with pytest.raises(RateLimited, match=reason):
+        VENUE.parse_rest_candles("BTC/USD", Timeframe("1m"), body, None)
+
+
+@pytest.mark.parametrize(
+    ("reason", "wait"),
+    [
+        ("EService: Throttled: {}", 30.0),
+        ("EService:Throttled: [{}]", 30.0),
+        ("EAPI:Rate limit exceeded", None),
+        ("EService: Throttled: 5", 0.0),
+    ],
+)
+def test_rest_when_throttled_until_a_time_then_waits_for_it(reason: str, wait: float | None) -> None:
+    """A time of the server's clock, seconds since the epoch; one that has passed asks for no wait."""
+    reason = reason.format(math.ceil(time.time()) + 30)
+    with pytest.raises(RateLimited) as raised:
+        VENUE.parse_rest_trades("BTC/USD", f'{{"error":["{reason}"]}}'.encode(), None)
+    asked = raised.value.retry_after
+    assert asked == wait if not wait else asked is not None and wait - 20.0 < asked <= wait + 1.0
+
+
+def test_rest_limits_when_read_then_are_those_that_the_documentation_calls_safe() -> None:
+    """One a second, each counting one; no header tells more."""
+    ((calls, period),) = VENUE.rest_limits
+    assert calls <= period
+    assert VENUE.rest_weight(VENUE.rest_trades_request("BTC/USD", 0, None)) == 1
+    assert VENUE.used_weight({"Content-Type": "application/json"}) == {}
 
 
 def test_rest_requests_when_built_then_name_the_pair_as_rest_does() -> None:

@@ -1,0 +1,305 @@
+"""The recovery of one line: each of its symbols is passed on, or held while its gap is being fetched."""
+
+from __future__ import annotations
+
+import random
+import time
+from collections.abc import Callable, Iterable, Mapping
+
+from msgspec.structs import force_setattr
+
+from rxstreams.items import PriceTick
+from rxstreams.operators._fetch_turns import FetchTurns
+from rxstreams.operators._gap import Gap
+from rxstreams.operators._gap_fetches import GapFetches
+from rxstreams.operators._recovery_clock import RecoveryClock
+from rxstreams.operators._recovery_owner import Fetch, RecoveryOwner
+from rxstreams.operators._recovery_plan import RecoveryPlan
+from rxstreams.operators._seen_trades import SeenTrades
+
+
+class _Symbol:
+    """One symbol of the line."""
+
+    __slots__ = ("gap", "name", "seen")
+
+    def __init__(self, name: str) -> None:
+        self.name = name
+        self.seen = SeenTrades()
+        self.gap: Gap | None = None
+
+
+class GapRecovery:
+    """Closes the gaps of one line, symbol by symbol. Everything happens one after the other, on one thread.
+
+    That a line broke is told by ``lose``, its return for a symbol by ``resume``; from then on the symbol's trades are
+    held, its missing ones fetched, and both go out in order. That has succeeded only if the fetch is proven to have
+    reached the live stream.
+
+    Args:
+        fetch: of the missing trades; None: nothing can be fetched, and every gap is lost.
+        plan: the options.
+        owner: who is told.
+        clock: of all waiting.
+        turns: shared by all who fetch from one server.
+        rng: for the jitter of the attempts.
+
+    Memory: O(symbols), and ``max_held`` trades while there are gaps.
+    """
+
+    def __init__(
+        self,
+        fetch: Fetch | None,
+        plan: RecoveryPlan,
+        owner: RecoveryOwner,
+        clock: RecoveryClock,
+        turns: FetchTurns,
+        rng: Callable[[], float] = random.random,
+    ) -> None:
+        self._plan = plan
+        self._owner = owner
+        self._send = owner.on_tick
+        self._clock = clock
+        self._turns = turns
+        self._fetches = (
+            None
+            if fetch is None
+            else GapFetches(fetch, plan, clock, turns, rng, on_begin=self._set_deadline, judge=self._judge)
+        )
+        self._symbols: dict[str, _Symbol] = {}
+        self._held = 0
+        self._open = 0
+        self._contiguous = plan.contiguous
+
+    @property
+    def has_gaps(self) -> bool:
+        """Whether a gap is open."""
+        return self._open > 0
+
+    # What the line tells
+
+    def take(self, tick: PriceTick) -> None:
+        """Take a live trade, stamped as if its gap, if it has one, stayed open."""
+        symbol = self._symbols.get(tick.symbol)
+        if symbol is None:
+            symbol = self._symbols[tick.symbol] = _Symbol(tick.symbol)
+        seen = symbol.seen
+        if symbol.gap is not None:
+            self._hold(symbol, symbol.gap, tick)
+            return
+        last_id = seen.last_id
+        if self._contiguous and last_id is not None and tick.trade_id != last_id + 1 and self._jumps(seen, tick):
+            self._open_jump(symbol, tick)
+        elif seen.add(tick):
+            self._send(tick)
+        else:
+            self._owner.on_duplicate()
+
+    def count(self, tick: PriceTick) -> int:
+        """Return how many trades like this one were delivered lately: of one with an id one at most."""
+        symbol = self._symbols.get(tick.symbol)
+        return 0 if symbol is None else symbol.seen.count(tick)
+
+    def lose(self, covered: Mapping[str, int], away: float = 0.0) -> None:
+        """Note that the line broke.
+
+        Args:
+            covered: symbol -> since, for the symbols that it covered.
+            away: seconds for which it has been broken already.
+        """
+        for name in covered:
+            self._symbols.setdefault(name, _Symbol(name))
+        self._turns.give_back(*(symbol.gap for symbol in self._symbols.values() if symbol.gap is not None))
+        for name, symbol in self._symbols.items():
+            since = covered.get(name, 0)
+            if symbol.gap is not None:
+                symbol.gap.interrupt(since)
+            elif since:
+                # From its own last trade, not from the line's: one that a living connection has swallowed is found too.
+                start = symbol.seen.newest - self._plan.disorder
+                self._open_gap(symbol, since=since, start=start, began=self._clock.now() - away)
+            else:
+                symbol.seen.last_id = None  # nobody knows what was missed
+
+    def resume(self, name: str) -> bool:
+        """Note that the line delivers a symbol, again or for the first time; return whether there is a gap to close."""
+        symbol = self._symbols.setdefault(name, _Symbol(name))
+        gap = symbol.gap
+        if gap is None:
+            symbol.seen.last_id = None
+        elif not gap.live:
+            self._begin(symbol, gap)
+        return gap is not None
+
+    def reach_back(self, name: str, since: int) -> None:
+        """Begin a symbol's coverage at a time that has passed: its trades since then are fetched."""
+        symbol = self._symbols.setdefault(name, _Symbol(name))
+        if symbol.gap is None:
+            gap = self._open_gap(symbol, since=since, start=since, began=self._clock.now())
+            self._begin(symbol, gap)
+
+    def forget(self, names: Iterable[str]) -> None:
+        """Drop symbols and what is held of them: nobody wants them any more."""
+        for name in names:
+            symbol = self._symbols.pop(name, None)
+            if symbol is not None and symbol.gap is not None:
+                self._held -= len(symbol.gap.held)
+                self._close(symbol, symbol.gap)
+        self._check_settled()
+
+    def flush(self) -> None:
+        """Give all gaps up; what is held goes out."""
+        for symbol in list(self._symbols.values()):
+            if symbol.gap is not None:
+                symbol.gap.fallback = 0
+                self._give_up(symbol.gap, "the feed was stopped")
+
+    def dispose(self) -> None:
+        """Drop everything."""
+        self.forget(tuple(self._symbols))
+
+    # Holding
+
+    def _begin(self, symbol: _Symbol, gap: Gap) -> None:
+        gap.live = True
+        away = self._clock.now() - gap.began
+        if self._fetches is None:
+            self._give_up(gap, "nothing is fetched for this feed")
+        elif away > self._plan.max_gap:
+            self._give_up(gap, f"it was away for {away:.0f} s, max_gap is {self._plan.max_gap:g} s")
+        else:
+            gap.settling.disposable = self._clock.after(self._plan.settle, lambda: self._settle(gap))
+            if gap.has_live:  # the line was quicker than its acknowledgement
+                self._look(symbol, gap)
+
+    def _settle(self, gap: Gap) -> None:
+        gap.settled = True
+        self._want(gap)
+
+    def _hold(self, symbol: _Symbol, gap: Gap, tick: PriceTick) -> None:
+        if tick.trade_id is not None and symbol.seen.count(tick):
+            self._owner.on_duplicate()
+            return
+        gap.hold(tick)
+        self._held += 1
+        self._set_deadline(gap)
+        if self._held > self._plan.max_held:
+            self._give_up(gap, f"more than {self._plan.max_held:,} trades were held")
+        elif gap.live:
+            self._look(symbol, gap)
+
+    def _look(self, symbol: _Symbol, gap: Gap) -> None:
+        """Close the gap if the ids prove that nothing is missing, else fetch."""
+        if self._contiguous and gap.is_closed_by_ids():
+            self._succeed(symbol, gap, ())
+        else:
+            self._want(gap)
+
+    def _want(self, gap: Gap) -> None:
+        if self._fetches is not None:
+            self._fetches.want(gap)
+
+    def _set_deadline(self, gap: Gap) -> None:
+        if not gap.has_deadline:
+            gap.has_deadline = True
+            reason = f"it was not recovered within {self._plan.max_hold:g} s"
+            gap.deadline.disposable = self._clock.after(self._plan.max_hold, lambda: self._give_up(gap, reason))
+
+    @staticmethod
+    def _jumps(seen: SeenTrades, tick: PriceTick) -> bool:
+        return seen.last_id is not None and isinstance(tick.trade_id, int) and tick.trade_id > seen.last_id + 1
+
+    def _open_jump(self, symbol: _Symbol, tick: PriceTick) -> None:
+        """Hold a trade that shows that others before it are missing: they may only have been overtaken."""
+        since = tick.since
+        span = self._owner.on_jump(symbol.name, tick.timestamp + 1)
+        start = symbol.seen.newest - self._plan.disorder
+        gap = self._open_gap(symbol, since=since, start=start, began=self._clock.now(), is_jump=True)
+        force_setattr(tick, "span", span)
+        force_setattr(tick, "since", max(since, tick.timestamp + 1))
+        gap.live = True
+        gap.wanted = True  # not before the pause is over
+        self._hold(symbol, gap, tick)
+        if self._fetches is None:
+            self._give_up(gap, "nothing is fetched for this feed")
+        elif not gap.is_over:
+            self._fetches.want_soon(gap)
+
+    def _judge(self, gap: Gap, fetched: list[PriceTick], settled: bool) -> bool:
+        """Close a gap if a fetch is proven to hold all that is missing; return whether it is."""
+        symbol = self._symbols[gap.symbol]
+        proven = gap.is_proven_by(fetched, settled=settled, disorder=self._plan.disorder)
+        if self._contiguous and gap.has_live and symbol.seen.last_id is not None and not settled:
+            proven = gap.is_closed_by_ids(fetched)
+        if proven:
+            self._succeed(symbol, gap, fetched)
+        return proven
+
+    # The end of a gap
+
+    def _succeed(self, symbol: _Symbol, gap: Gap, fetched: Iterable[PriceTick]) -> None:
+        self._held -= len(gap.held)
+        self._close(symbol, gap)
+        # What the line will bring itself must not go out before it: as a clock it would be ahead of the other symbols.
+        horizon = self._owner.horizon(symbol.name)
+        newest_id = gap.newest_id if self._contiguous else None
+        missed = (tick for tick in fetched if tick.timestamp <= horizon or _is_older(tick, newest_id))
+        span = self._owner.on_recovered(symbol.name, gap.since)
+        received = time.time_ns()
+        ticks = symbol.seen.merge(missed, gap.held)
+        ticks.sort(key=lambda tick: tick.timestamp)
+        for tick in ticks:
+            force_setattr(tick, "since", gap.since)
+            force_setattr(tick, "span", span)
+            if not tick.received:
+                force_setattr(tick, "received", received)
+            self._send(tick)
+        self._check_settled()
+
+    def _give_up(self, gap: Gap, reason: str) -> None:
+        if gap.is_over:
+            return
+        symbol = self._symbols[gap.symbol]
+        self._held -= len(gap.held)
+        self._close(symbol, gap)
+        seen = symbol.seen
+        seen.last_id = None
+        if gap.error is not None:
+            reason = f"{reason}: {gap.error}"
+        span = self._owner.on_lost(symbol.name, reason, gap.error, is_jump=gap.is_jump)
+        floor = 0
+        for tick in gap.held:
+            if self._contiguous and self._jumps(seen, tick):
+                floor = tick.timestamp + 1
+                span = self._owner.on_jump(symbol.name, floor)
+            if seen.merge((), (tick,)):
+                if tick.since < floor:
+                    force_setattr(tick, "since", floor)
+                force_setattr(tick, "span", span)
+                self._send(tick)
+        if not gap.live and gap.fallback:
+            # It broke again before this one was closed: what came between is covered, and may be joined.
+            start = max(seen.newest - self._plan.disorder, gap.fallback)
+            self._open_gap(symbol, since=max(gap.fallback, floor), start=start, began=gap.began)
+        self._check_settled()
+
+    def _open_gap(self, symbol: _Symbol, *, since: int, start: int, began: float, is_jump: bool = False) -> Gap:
+        gap = symbol.gap = Gap(
+            symbol.name, since=since, start=start, began=began, last_id=symbol.seen.last_id, is_jump=is_jump
+        )
+        self._open += 1
+        return gap
+
+    def _check_settled(self) -> None:
+        if not self._open:
+            self._owner.on_settled()
+
+    def _close(self, symbol: _Symbol, gap: Gap) -> None:
+        symbol.gap = None
+        self._open -= 1
+        self._turns.give_back(gap)
+        gap.dispose()
+
+
+def _is_older(tick: PriceTick, newest_id: int | None) -> bool:
+    return newest_id is not None and isinstance(tick.trade_id, int) and tick.trade_id < newest_id

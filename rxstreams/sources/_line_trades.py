@@ -1,0 +1,148 @@
+"""The trades of one line: passed on, or held while what the line has missed is fetched."""
+
+from __future__ import annotations
+
+import logging
+from collections import Counter
+from collections.abc import Callable, Hashable, Iterable, Iterator, Mapping
+
+from reactivex import abc
+
+from rxstreams.items import PriceTick
+from rxstreams.operators._fetch_turns import FetchTurns
+from rxstreams.operators._gap_recovery import GapRecovery
+from rxstreams.operators._recovery_clock import RecoveryClock
+from rxstreams.operators._recovery_owner import Fetch
+from rxstreams.operators._recovery_plan import RecoveryPlan
+from rxstreams.operators._seen_trades import identity_of
+from rxstreams.sources._line_coverage import LineCoverage
+from rxstreams.sources._meter import Meter
+from rxstreams.sources._native_candles import Report
+from rxstreams.timeframe import Timeframe
+
+logger = logging.getLogger("rxstreams")
+
+
+class LineTrades:
+    """Stands between a line and its feed. Everything happens on the loop's thread.
+
+    Args:
+        coverage: of the line.
+        send: sends a trade to the observers.
+        report: tells what was recovered and what is lost.
+        meter: counts.
+        fetch: of missed trades; None: none is fetched.
+        plan: the options of the recovery.
+        scheduler: of its waiting.
+        turns: shared by all lines of the feed.
+        history: the running interval of this timeframe is fetched when a symbol's coverage begins; None: nothing is.
+
+    Memory: O(symbols), and what is held.
+    """
+
+    def __init__(
+        self,
+        coverage: LineCoverage,
+        send: Callable[[PriceTick], None],
+        report: Report,
+        meter: Meter,
+        *,
+        fetch: Fetch | None,
+        plan: RecoveryPlan,
+        scheduler: abc.SchedulerBase,
+        turns: FetchTurns,
+        history: Timeframe | None = None,
+    ) -> None:
+        self._coverage = coverage
+        self._send = send
+        self._report = report
+        self._meter = meter
+        self._fetches = fetch is not None
+        self._history = history if self._fetches else None
+        self._without_time: set[str] = set()  # acknowledged so: the first stamp tells which interval is running
+        self._recovery = GapRecovery(fetch, plan, self, RecoveryClock(scheduler), turns)
+        self.add = self._recovery.take if self._history is None else self._look_back_and_take
+        self.forget = self._recovery.forget
+        self.flush = self._recovery.flush
+        self.dispose = self._recovery.dispose
+
+    def knows(self, tick: PriceTick) -> bool:
+        """Return whether a trade was delivered, as far as that can be told."""
+        return self._recovery.count(tick) > 0
+
+    def unknown(self, ticks: Iterable[PriceTick]) -> Iterator[PriceTick]:
+        """Yield the trades of another connection that may be new; those without ids only if they are, counted."""
+        met: Counter[tuple[str, Hashable]] = Counter()
+        for tick in ticks:
+            key = (tick.symbol, identity_of(tick))
+            met[key] += 1
+            if tick.trade_id is not None or met[key] > self._recovery.count(tick):
+                yield tick
+
+    @property
+    def has_gaps(self) -> bool:
+        """Whether anything is being recovered."""
+        return self._recovery.has_gaps
+
+    @property
+    def may_continue(self) -> bool:
+        """Whether all that was covered before the last loss may still be recovered."""
+        return self._fetches and self._recovery.has_gaps
+
+    def lose(self, covered: Mapping[str, int]) -> None:
+        """Note that the line broke, or that trades of any symbol may be missing."""
+        self._recovery.lose(covered)
+
+    def resume(self, symbols: Iterable[str]) -> None:
+        """Note that the line delivers symbols, again or for the first time."""
+        for symbol in symbols:
+            is_new = not self._recovery.resume(symbol)
+            if is_new and self._history is not None:
+                acknowledged = self._coverage.acknowledged_at(symbol)
+                if acknowledged:
+                    self._recovery.reach_back(symbol, self._history.floor(acknowledged))
+                else:
+                    self._without_time.add(symbol)
+
+    def _look_back_and_take(self, tick: PriceTick) -> None:
+        if self._history is not None and tick.symbol in self._without_time:
+            self._without_time.discard(tick.symbol)
+            self._recovery.reach_back(tick.symbol, self._history.floor(tick.timestamp))
+        self._recovery.take(tick)
+
+    # What the recovery calls
+
+    def on_tick(self, tick: PriceTick) -> None:
+        """Send a trade on."""
+        self._meter.ticks += 1
+        self._send(tick)
+
+    def on_recovered(self, symbol: str, since: int) -> int:
+        """Let the old coverage stand again."""
+        self._coverage.set_since(symbol, since)
+        self._report("recovered", symbols=(symbol,))
+        return self._coverage.span
+
+    def horizon(self, symbol: str) -> int:
+        """Return the time after which every trade comes on this line."""
+        return self._coverage.horizon(symbol)
+
+    def on_lost(self, symbol: str, reason: str, error: Exception | None, *, is_jump: bool) -> int:
+        """Tell that trades are missing for good."""
+        self._report("lost", symbols=(symbol,), reason=reason, error=error)
+        if self._fetches:
+            logger.warning("trades of %s are lost: %s", symbol, reason)
+        return self._coverage.span if is_jump else self._coverage.lose()
+
+    def on_jump(self, symbol: str, since: int) -> int:
+        """Begin a symbol's coverage anew, and let no other's tick close its candles meanwhile."""
+        self._coverage.set_since(symbol, since)
+        return self._coverage.unsettle()
+
+    def on_settled(self) -> None:
+        """Let the old run go on."""
+        self._coverage.settle()
+
+    def on_duplicate(self) -> None:
+        """Count a trade that came once more."""
+        self._meter.duplicates += 1

@@ -1,0 +1,302 @@
+"""A venue in virtual time that loses connections, refuses symbols and answers late, for tests of what is covered."""
+
+from __future__ import annotations
+
+import json
+import random
+from collections import defaultdict
+from collections.abc import Callable, Coroutine
+from dataclasses import dataclass, field
+from typing import Any, cast
+
+import pytest
+from reactivex import Observable, abc
+from reactivex.disposable import Disposable
+from reactivex.testing import TestScheduler
+
+from rxstreams.errors import ConnectionLost, ServerRejected
+from rxstreams.instants import SECOND, format_instant
+from rxstreams.items import PriceTick
+from rxstreams.sources._connection import Connection, ConnectionContext, ConnectionOwner
+from rxstreams.states import StreamState
+
+START = 1_735_689_600 * SECOND  # 2025-01-01T00:00:00Z
+
+
+class VirtualLoop(TestScheduler):
+    """An event loop's thread in virtual time: posted functions run at once."""
+
+    on_thread = True
+
+    def post(self, function: Callable[..., object], *arguments: object) -> bool:
+        """Run it."""
+        function(*arguments)
+        return True
+
+    def spawn(self, coroutine: Callable[[], Coroutine[Any, Any, None]]) -> abc.DisposableBase:
+        """Step a coroutine that never waits to its end."""
+        with pytest.raises(StopIteration):
+            coroutine().send(None)
+        return cast("abc.DisposableBase", None)
+
+    def at(self, delay: float, action: Callable[[], object]) -> None:
+        """Do something after a delay in seconds."""
+
+        def act(*_: object) -> None:
+            action()
+
+        self.schedule_relative(max(delay, 1e-6), act)
+
+
+class NoResolver:
+    """Looks up nothing: there is no network here."""
+
+    def prefetch_url(self, url: str) -> None:
+        """Do nothing."""
+
+
+@dataclass
+class Trade:
+    """A trade as the venue knows it."""
+
+    symbol: str
+    timestamp: int
+    price: float
+    volume: float
+    trade_id: int
+
+    def tick(self) -> PriceTick:
+        """Return it as REST gives it."""
+        return PriceTick(
+            symbol=self.symbol,
+            price=self.price,
+            volume=self.volume,
+            timestamp=self.timestamp,
+            exchange="kraken",
+            trade_id=self.trade_id,
+            side="buy",
+        )
+
+    def frame(self) -> bytes:
+        """Return it as the socket brings it."""
+        data = {
+            "symbol": self.symbol,
+            "side": "buy",
+            "price": self.price,
+            "qty": self.volume,
+            "trade_id": self.trade_id,
+            "timestamp": format_instant(self.timestamp),
+        }
+        return json.dumps({"channel": "trade", "type": "update", "data": [data]}, separators=(",", ":")).encode()
+
+
+@dataclass
+class Coverage:
+    """From when to when a connection carried a symbol, in the venue's time."""
+
+    begin: int
+    end: int = 1 << 62
+
+
+@dataclass
+class SimulatedConnection:
+    """One attempt to the simulated venue; has what a line needs of a connection."""
+
+    venue: SimulatedVenue
+    owner: ConnectionOwner
+    observer: abc.ObserverBase[bytes]
+    latency: float
+    alive: bool = True
+    disposed: bool = False
+    symbols: dict[str, Coverage] = field(default_factory=dict[str, Coverage])
+    heard: set[str] = field(default_factory=set[str])
+
+    def open(self) -> None:
+        """Shake hands and subscribe."""
+        if self.disposed:
+            return
+        for state in (StreamState.RESOLVING, StreamState.CONNECTING, StreamState.CONNECTED):
+            self.owner.on_state(state)
+        self.venue.connections.append(self)
+        frames = self.owner.on_open(cast("Connection", self))
+        self.owner.on_state(StreamState.SUBSCRIBING)
+        self.send(frames)
+        rng, loop = self.venue.rng, self.venue.loop
+        if rng.random() < self.venue.death_rate:
+            loop.at(rng.expovariate(1 / 400.0), self.die)
+
+    def send(self, frames: list[str]) -> None:
+        """Let the requests travel; the venue takes its time for each."""
+        for frame in frames:
+            request = json.loads(frame)
+            for symbol in request["params"]["symbol"]:
+                wait = self.latency + self.venue.rng.choice((0.0, 0.05, 0.5, 8.0)) * self.venue.rng.random()
+                self.venue.loop.at(wait, lambda r=request, s=symbol: self.answer(r["method"], s, r["req_id"]))  # type: ignore[misc]  # mypy can't infer lambda defaults
+
+    def answer(self, method: str, symbol: str, request: int) -> None:
+        """Take a request: the venue's side."""
+        if not self.alive:
+            return
+        now = self.venue.now()
+        if symbol in self.venue.refused and method == "subscribe":
+            self.deliver(
+                {"method": method, "req_id": request, "success": False, "symbol": symbol, "error": "not supported"}
+            )
+            return
+        if method == "subscribe":
+            self.symbols.setdefault(symbol, self.venue.cover(symbol, now))
+        else:
+            self.end_coverage(symbol, now)
+        stamp = format_instant(now)
+        result = {"channel": "trade", "symbol": symbol}
+        self.deliver({"method": method, "req_id": request, "success": True, "result": result, "time_out": stamp})
+
+    def refuse(self, symbol: str) -> None:
+        """Refuse a symbol that was accepted before."""
+        if symbol in self.symbols and self.alive:
+            self.end_coverage(symbol, self.venue.now())
+            self.deliver({"method": "subscribe", "success": False, "symbol": symbol, "error": "delisted"})
+
+    def end_coverage(self, symbol: str, now: int) -> None:
+        """Send the symbol no more."""
+        coverage = self.symbols.pop(symbol, None)
+        if coverage is not None:
+            coverage.end = now
+
+    def deliver(self, message: dict[str, Any] | bytes) -> None:
+        """Put a message on the wire: it arrives after the latency, in order, if the connection still lives then."""
+        frame = message if isinstance(message, bytes) else json.dumps(message, separators=(",", ":")).encode()
+        self.venue.loop.at(self.latency, lambda: self.arrive(frame))
+
+    def arrive(self, frame: bytes) -> None:
+        """The client's side of a delivery."""
+        if self.alive and not self.disposed:
+            self.observer.on_next(frame)
+
+    def die(self) -> None:
+        """Stop delivering; the client notices later."""
+        if not self.alive or self.disposed:
+            return
+        self.alive = False
+        self.close()
+        notice = self.venue.rng.choice((0.0, 1.0, 30.0)) * self.venue.rng.random()
+        self.venue.loop.at(notice, lambda: None if self.disposed else self.observer.on_error(ConnectionLost("died")))
+
+    def close(self) -> None:
+        """End all coverage: what is on the wire is lost as well."""
+        for symbol in list(self.symbols):
+            self.end_coverage(symbol, self.venue.now() - int(self.latency * SECOND))
+
+    def check_streaming(self) -> None:
+        """The line calls this after acknowledgements."""
+        if not self.owner.pending():
+            self.owner.on_state(StreamState.STREAMING)
+
+    def dispose(self) -> None:
+        """The client leaves."""
+        self.disposed = True
+        self.alive = False
+        self.close()
+
+
+class SimulatedVenue:
+    """A venue that publishes random trades and loses connections."""
+
+    def __init__(self, rng: random.Random, loop: VirtualLoop, symbols: list[str], death_rate: float) -> None:
+        self.rng = rng
+        self.loop = loop
+        self.death_rate = death_rate
+        self.drop_rate = 0.0  # share of the trades that a living connection swallows
+        self.trades: list[Trade] = []
+        self.last_ids: dict[str, int] = defaultdict(lambda: 1000)
+        self.connections: list[SimulatedConnection] = []
+        self.refused: set[str] = set()
+        self.coverages: dict[str, list[Coverage]] = defaultdict(list)
+        for symbol in symbols:
+            # From busy to quiet: mean seconds between trades, up to several candles.
+            self.schedule(symbol, rng.choice((2.0, 10.0, 45.0, 200.0, 500.0)), 100.0)
+
+    def now(self) -> int:
+        """The venue's clock, in whole microseconds."""
+        return START + int(self.loop.clock * 1e6) * 1000
+
+    def schedule(self, symbol: str, mean: float, price: float) -> None:
+        """Plan the next trade of a symbol."""
+
+        def publish() -> None:
+            following = round(price + self.rng.choice((-0.5, 0.0, 0.5)), 1)
+            self.last_ids[symbol] += 1
+            trade = Trade(symbol, self.now(), following, self.rng.randrange(1, 9) / 8, self.last_ids[symbol])
+            self.trades.append(trade)
+            for connection in self.connections:
+                if connection.alive and symbol in connection.symbols:
+                    # Only a trade between two others can be missed by anybody.
+                    if symbol not in connection.heard or self.rng.random() >= self.drop_rate:
+                        connection.deliver(trade.frame())
+                    connection.heard.add(symbol)
+            self.schedule(symbol, mean, following)
+
+        self.loop.at(self.rng.expovariate(1 / mean), publish)
+
+    def cover(self, symbol: str, begin: int) -> Coverage:
+        """Note that a connection carries a symbol from now on."""
+        coverage = Coverage(begin)
+        self.coverages[symbol].append(coverage)
+        return coverage
+
+    def connect(self, context: ConnectionContext, owner: ConnectionOwner) -> Observable[bytes]:
+        """Stand in for ``connect_once``."""
+        del context
+
+        def subscribe(
+            observer: abc.ObserverBase[bytes], scheduler: abc.SchedulerBase | None = None
+        ) -> abc.DisposableBase:
+            connection = SimulatedConnection(self, owner, observer, self.rng.choice((0.01, 0.1, 0.4)))
+            self.loop.at(self.rng.choice((0.05, 2.0, 20.0)) * self.rng.random(), connection.open)
+            return cast("abc.DisposableBase", connection)
+
+        return Observable(subscribe)
+
+
+@dataclass
+class SimulatedRest:
+    """The venue's history: behind its socket by ``lag`` seconds, failing now and then, or down.
+
+    Args:
+        venue: whose.
+        lag: seconds by which it is behind.
+        failures: share of the requests that fail.
+        is_down: whether all fail.
+    """
+
+    venue: SimulatedVenue
+    lag: float = 0.0
+    failures: float = 0.0
+    is_down: bool = False
+    requests: int = 0
+
+    def fetch(self, symbol: str, since: int) -> Observable[PriceTick]:
+        """Answer after a while with what is known then."""
+
+        def subscribe(
+            observer: abc.ObserverBase[PriceTick], scheduler: abc.SchedulerBase | None = None
+        ) -> abc.DisposableBase:
+            self.requests += 1
+            subscription = Disposable()
+            rng = self.venue.rng
+
+            def answer() -> None:
+                if subscription.is_disposed:
+                    return
+                if self.is_down or rng.random() < self.failures:
+                    observer.on_error(ServerRejected("503"))
+                    return
+                newest = self.venue.now() - int(self.lag * SECOND)
+                for trade in [t for t in self.venue.trades if t.symbol == symbol and since <= t.timestamp <= newest]:
+                    observer.on_next(trade.tick())
+                observer.on_completed()
+
+            self.venue.loop.at(rng.choice((0.02, 0.3, 1.5)) * rng.random(), answer)
+            return subscription
+
+        return Observable(subscribe)
