@@ -14,6 +14,7 @@ from rxstreams.limits import (
     create_rate_limiter,
     get_rate_limiter,
 )
+from rxstreams.manager import WebSocketManager, get_websocket_manager, register_websocket_manager
 from rxstreams.resolver import Resolver
 from rxstreams.scheduler import EventLoopThreadScheduler
 from rxstreams.sinks import OHLCBuffer, OHLCCacheManager, get_ohlc_cache_manager
@@ -46,11 +47,14 @@ __all__ = [
     "SymbolMap",
     "Timeframe",
     "Venue",
+    "WebSocketManager",
     "__version__",
     "create_rate_limiter",
     "get_ohlc_cache_manager",
     "get_rate_limiter",
+    "get_websocket_manager",
     "pipe",
+    "register_websocket_manager",
     "run",
     "to_async_iterable",
 ]

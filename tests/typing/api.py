@@ -29,8 +29,11 @@ from rxstreams import (
     StreamStats,
     SymbolMap,
     Timeframe,
+    WebSocketManager,
     errors,
+    get_websocket_manager,
     pipe,
+    register_websocket_manager,
     run,
     to_async_iterable,
 )
@@ -99,6 +102,46 @@ def sources_know_what_they_emit() -> None:
     feed.add(["SOL/USD"])
     feed.remove(["ETH/USD"])
     feed.stop(timeout=timedelta(seconds=2))
+
+
+class Manager(WebSocketManager):
+    """A user's manager, whose methods return what they may return."""
+
+    async def _on_connect(self) -> None:
+        await self.ws.send("text")
+        await self.ws.send(b"bytes")
+
+    async def _send_subscribe(self, symbols: list[str]) -> None:
+        assert_type(symbols, list[str])
+
+    async def _send_unsubscribe(self, symbols: list[str]) -> None:
+        await self.ws.close()
+
+    async def _parse_message(self, data: dict[str, str]) -> PriceTick | None:
+        return PriceTick(symbol=data["symbol"], price=float(data["price"]), timestamp=datetime.now(UTC))
+
+
+async def managers_are_sources_too(candles: OHLCCacheManager) -> None:
+    """A manager's callbacks get ticks, its ticks go through operators, and it is found by its name."""
+    manager = Manager(StreamConfig(url="wss://feed.example.test", name="mine"))
+    manager.on_tick(lambda tick: assert_type(tick, PriceTick))
+
+    @manager.on_tick
+    def keep(tick: PriceTick) -> None:
+        candles.on_next(tick)
+
+    await manager.subscribe(symbol for symbol in ("BTC/USD", "ETH/USD"))
+    await manager.start()
+    await manager.stop(timeout=timedelta(seconds=2))
+    assert_type(manager.ticks.pipe(to_ohlc(5)), Observable[OHLCCandle])
+    assert_type(manager.state, StreamState)
+    assert_type(manager.stats, StreamStats)
+    assert_type(manager.error, Exception | None)
+    assert_type(manager.symbols, tuple[str, ...])
+    register_websocket_manager(manager)
+    register_websocket_manager("mine", manager)
+    assert_type(get_websocket_manager("mine"), WebSocketManager | None)
+    register_websocket_manager("mine")  # type: ignore[call-overload]  # pyright: ignore  # a name alone
 
 
 def sinks_take_what_they_keep(trades: Trades, candles: Candles) -> None:

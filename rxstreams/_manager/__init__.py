@@ -1,0 +1,1 @@
+"""What ``rxstreams.manager`` is made of."""
