@@ -10,7 +10,7 @@ from reactivex.disposable import CompositeDisposable, Disposable
 
 from rxstreams.items import OHLCCandle
 from rxstreams.operators._prepended_candles import FetchHistory, PrependedCandles
-from rxstreams.operators._recovery_plan import RecoveryPlan
+from rxstreams.recovery.plan import RecoveryPlan
 from rxstreams.timeframe import Timeframe, TimeframeLike
 
 _SETTLE = 5.0  # seconds; the pace of the attempts

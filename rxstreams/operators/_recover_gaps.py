@@ -12,8 +12,8 @@ from reactivex.disposable import CompositeDisposable, Disposable
 from rxstreams.items import PriceTick
 from rxstreams.limits import APIPriority, APIRateLimiter
 from rxstreams.operators._recovered_ticks import RecoveredTicks
-from rxstreams.operators._recovery_owner import Fetch
-from rxstreams.operators._recovery_plan import RecoveryPlan
+from rxstreams.recovery.owner import Fetch
+from rxstreams.recovery.plan import RecoveryPlan
 from rxstreams.operators._throttle_by_priority import throttle_by_priority
 
 _SETTLE = 5.0  # seconds; the pace of the attempts

@@ -12,12 +12,12 @@ from reactivex import operators as ops
 from rxstreams.candles.coverage import Coverage
 from rxstreams.instants import SECOND
 from rxstreams.items import PriceTick
-from rxstreams.operators._fetch_turns import FetchTurns
-from rxstreams.operators._gap_recovery import GapRecovery
+from rxstreams.recovery.fetch_turns import FetchTurns
+from rxstreams.recovery.gap_recovery import GapRecovery
 from rxstreams.operators._one_at_a_time import OneAtATime
-from rxstreams.operators._recovery_clock import RecoveryClock
-from rxstreams.operators._recovery_owner import Fetch
-from rxstreams.operators._recovery_plan import RecoveryPlan
+from rxstreams.recovery.clock import RecoveryClock
+from rxstreams.recovery.owner import Fetch
+from rxstreams.recovery.plan import RecoveryPlan
 
 
 class RecoveredTicks(OneAtATime[PriceTick, PriceTick]):

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from rxstreams.config import StreamConfig
 from rxstreams.limits import APIPriority
-from rxstreams.operators._recovery_owner import Fetch
-from rxstreams.operators._recovery_plan import RecoveryPlan
+from rxstreams.recovery.owner import Fetch
+from rxstreams.recovery.plan import RecoveryPlan
 from rxstreams.scheduler import EventLoopThreadScheduler
 from rxstreams.sources._candle_recovery import FetchCandles
 from rxstreams.sources._rest import RestClient

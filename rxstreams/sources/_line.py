@@ -14,8 +14,8 @@ from rxstreams.errors import MessageError, SubscriptionError
 from rxstreams.instants import SECOND
 from rxstreams.items import OHLCCandle, PriceTick
 from rxstreams.operators import RetryInfo, retry_with_backoff
-from rxstreams.operators._fetch_turns import FetchTurns
-from rxstreams.operators._recovery_owner import Fetch
+from rxstreams.recovery.fetch_turns import FetchTurns
+from rxstreams.recovery.owner import Fetch
 from rxstreams.sources._bad_frames import BadFrames
 from rxstreams.sources._candle_recovery import FetchCandles
 from rxstreams.sources._connection import Connection, ConnectionContext

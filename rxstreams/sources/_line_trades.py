@@ -9,12 +9,12 @@ from collections.abc import Callable, Hashable, Iterable, Iterator, Mapping
 from reactivex import abc
 
 from rxstreams.items import PriceTick
-from rxstreams.operators._fetch_turns import FetchTurns
-from rxstreams.operators._gap_recovery import GapRecovery
-from rxstreams.operators._recovery_clock import RecoveryClock
-from rxstreams.operators._recovery_owner import Fetch
-from rxstreams.operators._recovery_plan import RecoveryPlan
-from rxstreams.operators._seen_trades import identity_of
+from rxstreams.recovery.fetch_turns import FetchTurns
+from rxstreams.recovery.gap_recovery import GapRecovery
+from rxstreams.recovery.clock import RecoveryClock
+from rxstreams.recovery.owner import Fetch
+from rxstreams.recovery.plan import RecoveryPlan
+from rxstreams.recovery.seen_trades import identity_of
 from rxstreams.sources._line_coverage import LineCoverage
 from rxstreams.sources._meter import Meter
 from rxstreams.sources._native_candles import Report

@@ -11,8 +11,8 @@ from reactivex import abc
 
 from rxstreams.instants import format_instant
 from rxstreams.items import OHLCCandle
-from rxstreams.operators._fetch_turns import FetchTurns
-from rxstreams.operators._recovery_plan import RecoveryPlan
+from rxstreams.recovery.fetch_turns import FetchTurns
+from rxstreams.recovery.plan import RecoveryPlan
 from rxstreams.sources._candle_recovery import CandleRecovery, CandleWait, FetchCandles
 from rxstreams.sources._candle_series import CandleSeries
 from rxstreams.sources.venue import Channel, Venue

@@ -17,8 +17,8 @@ from rxstreams._durations import to_seconds
 from rxstreams.config import StreamConfig
 from rxstreams.errors import ObserverError, SubscriptionError
 from rxstreams.items import OHLCCandle, PriceTick
-from rxstreams.operators._fetch_turns import FetchTurns
-from rxstreams.operators._recovery_owner import Fetch
+from rxstreams.recovery.fetch_turns import FetchTurns
+from rxstreams.recovery.owner import Fetch
 from rxstreams.resolver import Resolver
 from rxstreams.scheduler import EventLoopThreadScheduler, scheduler_for
 from rxstreams.sources._candle_recovery import FetchCandles

@@ -22,7 +22,7 @@ LAYERS: tuple[tuple[frozenset[str], ...], ...] = (
     (frozenset({"sources"}), frozenset({"sinks"})),
     (frozenset({"operators"}),),
     (frozenset({"config"}),),
-    (frozenset({"candles", "limits"}),),
+    (frozenset({"candles", "limits", "recovery"}),),
     (
         frozenset(
             {"scheduler", "resolver", "backoff", "tables"}

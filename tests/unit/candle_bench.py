@@ -12,8 +12,8 @@ from reactivex.testing import TestScheduler
 
 from rxstreams.instants import MINUTE, SECOND
 from rxstreams.items import OHLCCandle
-from rxstreams.operators._fetch_turns import FetchTurns
-from rxstreams.operators._recovery_plan import RecoveryPlan
+from rxstreams.recovery.fetch_turns import FetchTurns
+from rxstreams.recovery.plan import RecoveryPlan
 from rxstreams.sources._native_candles import NativeCandles
 from rxstreams.timeframe import Timeframe
 

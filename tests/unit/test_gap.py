@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from rxstreams.instants import SECOND
 from rxstreams.items import PriceTick
-from rxstreams.operators._gap import Gap
+from rxstreams.recovery.gap import Gap
 
 _MARGIN = 3 * SECOND
 

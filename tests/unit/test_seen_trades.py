@@ -6,7 +6,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from rxstreams.items import PriceTick
-from rxstreams.operators._seen_trades import SeenTrades
+from rxstreams.recovery.seen_trades import SeenTrades
 
 
 def trade(stamp: int, trade_id: int | str | None = None, price: float = 1.0) -> PriceTick:

@@ -9,13 +9,13 @@ from collections.abc import Callable, Iterable, Mapping
 from msgspec.structs import force_setattr
 
 from rxstreams.items import PriceTick
-from rxstreams.operators._fetch_turns import FetchTurns
-from rxstreams.operators._gap import Gap
-from rxstreams.operators._gap_fetches import GapFetches
-from rxstreams.operators._recovery_clock import RecoveryClock
-from rxstreams.operators._recovery_owner import Fetch, RecoveryOwner
-from rxstreams.operators._recovery_plan import RecoveryPlan
-from rxstreams.operators._seen_trades import SeenTrades
+from rxstreams.recovery.clock import RecoveryClock
+from rxstreams.recovery.fetch_turns import FetchTurns
+from rxstreams.recovery.gap import Gap
+from rxstreams.recovery.gap_fetches import GapFetches
+from rxstreams.recovery.owner import Fetch, RecoveryOwner
+from rxstreams.recovery.plan import RecoveryPlan
+from rxstreams.recovery.seen_trades import SeenTrades
 
 
 class _Symbol:

@@ -8,11 +8,11 @@ from reactivex.disposable import SingleAssignmentDisposable
 
 from rxstreams.errors import BufferOverflow, MessageError
 from rxstreams.items import PriceTick
-from rxstreams.operators._fetch_turns import FetchTurns
-from rxstreams.operators._gap import Gap
-from rxstreams.operators._recovery_clock import RecoveryClock
-from rxstreams.operators._recovery_owner import Fetch
-from rxstreams.operators._recovery_plan import RecoveryPlan
+from rxstreams.recovery.clock import RecoveryClock
+from rxstreams.recovery.fetch_turns import FetchTurns
+from rxstreams.recovery.gap import Gap
+from rxstreams.recovery.owner import Fetch
+from rxstreams.recovery.plan import RecoveryPlan
 
 
 class GapFetches:

@@ -8,7 +8,7 @@ from reactivex.disposable import Disposable, SerialDisposable
 
 from rxstreams.backoff import Backoff
 from rxstreams.items import PriceTick
-from rxstreams.operators._seen_trades import identity_of
+from rxstreams.recovery.seen_trades import identity_of
 
 
 class Gap:
