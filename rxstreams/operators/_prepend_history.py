@@ -9,6 +9,7 @@ from reactivex import Observable, abc
 from reactivex.disposable import CompositeDisposable, Disposable
 
 from rxstreams.items import OHLCCandle
+from rxstreams.operators._default_scheduler import default_scheduler
 from rxstreams.operators._prepended_candles import FetchHistory, PrependedCandles
 from rxstreams.recovery.plan import RecoveryPlan
 from rxstreams.timeframe import Timeframe, TimeframeLike
@@ -98,7 +99,7 @@ def prepend_history(
         def subscribe(
             observer: abc.ObserverBase[OHLCCandle], scheduler_: abc.SchedulerBase | None = None
         ) -> abc.DisposableBase:
-            clock = scheduler or scheduler_ or _default_scheduler()
+            clock = scheduler or scheduler_ or default_scheduler()
             candles = PrependedCandles(observer, fetch, length, plan, on_lost, clock)
             subscription = source.subscribe(
                 candles.on_next, candles.on_error, candles.on_completed, scheduler=scheduler_
@@ -117,9 +118,3 @@ def _check(fetch: object, on_lost: object) -> None:
         )
     if on_lost is not None and not callable(on_lost):
         raise TypeError(f"on_lost must be a function or None, got {on_lost!r}")
-
-
-def _default_scheduler() -> abc.SchedulerBase:
-    from rxstreams.scheduler import scheduler_for  # here, since only some need an event loop
-
-    return scheduler_for("rxstreams")

@@ -13,9 +13,9 @@ from rxstreams.backoff import Backoff
 from rxstreams.errors import BufferOverflow
 from rxstreams.items import OHLCCandle
 from rxstreams.operators._candle_history import CandleHistory
-from rxstreams.recovery.fetch_turns import FetchTurns
 from rxstreams.operators._one_at_a_time import OneAtATime
 from rxstreams.recovery.clock import RecoveryClock
+from rxstreams.recovery.fetch_turns import FetchTurns
 from rxstreams.recovery.plan import RecoveryPlan
 from rxstreams.timeframe import Timeframe
 

@@ -11,10 +11,11 @@ from reactivex.disposable import CompositeDisposable, Disposable
 
 from rxstreams.items import PriceTick
 from rxstreams.limits import APIPriority, APIRateLimiter
+from rxstreams.operators._default_scheduler import default_scheduler
 from rxstreams.operators._recovered_ticks import RecoveredTicks
+from rxstreams.operators._throttle_by_priority import throttle_by_priority
 from rxstreams.recovery.owner import Fetch
 from rxstreams.recovery.plan import RecoveryPlan
-from rxstreams.operators._throttle_by_priority import throttle_by_priority
 
 _SETTLE = 5.0  # seconds; the pace of the attempts
 
@@ -102,7 +103,7 @@ def recover_gaps(
         def subscribe(
             observer: abc.ObserverBase[PriceTick], scheduler_: abc.SchedulerBase | None = None
         ) -> abc.DisposableBase:
-            clock = scheduler or scheduler_ or _default_scheduler()
+            clock = scheduler or scheduler_ or default_scheduler()
             ticks = RecoveredTicks(observer, _limited(fetch, limiter, clock), plan, on_lost, clock)
             subscription = source.subscribe(ticks.on_next, ticks.on_error, ticks.on_completed, scheduler=scheduler_)
             return CompositeDisposable(subscription, Disposable(ticks.dispose))
@@ -137,9 +138,3 @@ def _check(fetch: object, limiter: object, on_lost: object) -> None:
         raise TypeError(f"limiter must be an APIRateLimiter or None, got {limiter!r}")
     if on_lost is not None and not callable(on_lost):
         raise TypeError(f"on_lost must be a function or None, got {on_lost!r}")
-
-
-def _default_scheduler() -> abc.SchedulerBase:
-    from rxstreams.scheduler import scheduler_for  # here, since only some need an event loop
-
-    return scheduler_for("rxstreams")

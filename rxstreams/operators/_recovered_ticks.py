@@ -12,10 +12,10 @@ from reactivex import operators as ops
 from rxstreams.candles.coverage import Coverage
 from rxstreams.instants import SECOND
 from rxstreams.items import PriceTick
-from rxstreams.recovery.fetch_turns import FetchTurns
-from rxstreams.recovery.gap_recovery import GapRecovery
 from rxstreams.operators._one_at_a_time import OneAtATime
 from rxstreams.recovery.clock import RecoveryClock
+from rxstreams.recovery.fetch_turns import FetchTurns
+from rxstreams.recovery.gap_recovery import GapRecovery
 from rxstreams.recovery.owner import Fetch
 from rxstreams.recovery.plan import RecoveryPlan
 

@@ -14,6 +14,7 @@ from rxstreams._durations import to_seconds
 from rxstreams.errors import ObserverError
 from rxstreams.items import PriceTick
 from rxstreams.operators._deduplicate import trade_key
+from rxstreams.operators._default_scheduler import default_scheduler
 from rxstreams.operators._merged_feeds import MergedFeeds
 from rxstreams.operators._outbox import Outbox
 
@@ -97,7 +98,7 @@ def redundant(
     def subscribe(
         observer: abc.ObserverBase[PriceTick], scheduler_: abc.SchedulerBase | None = None
     ) -> abc.DisposableBase:
-        clock = scheduler or scheduler_ or _default_scheduler()
+        clock = scheduler or scheduler_ or default_scheduler()
         outbox = Outbox(observer)
         merged = MergedFeeds(
             len(feeds), identify, seconds, size, send=outbox.put, now=lambda: clock.to_seconds(clock.now)
@@ -197,9 +198,3 @@ def _check_options(key: object, size: object) -> None:
         raise TypeError(f"size must be an integer, got {size!r}")
     if size < 1:
         raise ValueError(f"size must be at least 1, got {size!r}")
-
-
-def _default_scheduler() -> abc.SchedulerBase:
-    from rxstreams.scheduler import scheduler_for  # here, since whoever brings a scheduler needs no event loop
-
-    return scheduler_for("rxstreams")  # its thread starts with the first wait

@@ -17,6 +17,7 @@ from reactivex.disposable import CompositeDisposable, SerialDisposable, SingleAs
 from rxstreams._durations import to_seconds
 from rxstreams.backoff import BackoffPolicy
 from rxstreams.errors import StreamError
+from rxstreams.operators._default_scheduler import default_scheduler
 
 _T = TypeVar("_T")
 
@@ -106,7 +107,7 @@ def retry_with_backoff(
         def subscribe(
             observer: abc.ObserverBase[_T], scheduler_: abc.SchedulerBase | None = None
         ) -> abc.DisposableBase:
-            clock = scheduler or scheduler_ or _default_scheduler()
+            clock = scheduler or scheduler_ or default_scheduler()
             backoff = policy.start(rng)
             subscription, timer = SerialDisposable(), SerialDisposable()
             disposables = CompositeDisposable(subscription, timer)
@@ -266,9 +267,3 @@ def _note(error: Exception, text: str) -> None:
     # A source may send one and the same error to every subscriber.
     if note not in getattr(error, "__notes__", ()):
         error.add_note(note)
-
-
-def _default_scheduler() -> abc.SchedulerBase:
-    from rxstreams.scheduler import scheduler_for  # here, since whoever brings a scheduler needs no event loop
-
-    return scheduler_for("rxstreams")  # its thread starts with the first wait

@@ -10,6 +10,7 @@ from reactivex.disposable import CompositeDisposable, Disposable
 
 from rxstreams.limits import APIPriority, APIRateLimiter
 from rxstreams.limits.priority import checked_count, checked_priority
+from rxstreams.operators._default_scheduler import default_scheduler
 from rxstreams.operators._waiting_room import ThrottleOverflow, WaitingRoom
 
 _T = TypeVar("_T")
@@ -97,7 +98,7 @@ def throttle_by_priority(
                 maxsize=maxsize,
                 overflow=overflow,
                 on_drop=on_drop,
-                scheduler=scheduler or scheduler_ or limiter.scheduler or _default_scheduler(),
+                scheduler=scheduler or scheduler_ or limiter.scheduler or default_scheduler(),
             )
             subscription = source.subscribe(room.add, room.fail, room.complete, scheduler=scheduler_)
             return CompositeDisposable(Disposable(room.close), subscription)
@@ -116,9 +117,3 @@ def _check_options(limiter: object, overflow: object, on_drop: object, scheduler
         raise TypeError(f"on_drop must be a function or None, got {on_drop!r}")
     if scheduler is not None and not isinstance(scheduler, abc.SchedulerBase):
         raise TypeError(f"scheduler must be a scheduler or None, got {scheduler!r}")
-
-
-def _default_scheduler() -> abc.SchedulerBase:
-    from rxstreams.scheduler import scheduler_for  # here, since only some need an event loop
-
-    return scheduler_for("rxstreams")

@@ -13,6 +13,7 @@ from rxstreams.candles import CandleBuilder
 from rxstreams.candles.rules import CloseOn, Emit, Fill, Late, Opens
 from rxstreams.items import OHLCCandle, PriceTick
 from rxstreams.operators._closing_timer import ClosingTimer
+from rxstreams.operators._default_scheduler import default_scheduler
 from rxstreams.operators._outbox import Outbox
 from rxstreams.timeframe import Timeframe, TimeframeLike
 
@@ -140,7 +141,7 @@ def to_ohlc(
             disposables = CompositeDisposable(Disposable(report))
             on_error: Callable[[Exception], None] = observer.on_error
             if close_on == "timer":
-                timer = ClosingTimer(builder, outbox.send, scheduler or scheduler_ or _default_scheduler())
+                timer = ClosingTimer(builder, outbox.send, scheduler or scheduler_ or default_scheduler())
                 disposables.add(timer.disposable)
                 add, on_error, complete = timer.after_each(add), timer.in_turn(on_error), timer.in_turn(complete)
             disposables.add(source.subscribe(add, on_error, complete, scheduler=scheduler_))
@@ -152,9 +153,3 @@ def to_ohlc(
 
 
 def _ignore(_: OHLCCandle) -> None: ...
-
-
-def _default_scheduler() -> abc.SchedulerBase:
-    from rxstreams.scheduler import scheduler_for  # here, since only a timer needs an event loop
-
-    return scheduler_for("rxstreams")
