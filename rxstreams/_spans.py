@@ -14,6 +14,7 @@ from __future__ import annotations
 import itertools
 
 _STAGE = 1 << 40
+_ASIDE = (2**21 + 1) * _STAGE  # odd, and later than any that is told
 _runs = itertools.count(1)
 
 
@@ -35,6 +36,11 @@ def is_settled(span: int) -> bool:
 def unsettle(span: int) -> int:
     """Return the next stage in which trades may be missing."""
     return span + (_STAGE if is_settled(span) else 2 * _STAGE)
+
+
+def aside(span: int) -> int:
+    """Return a stage of the run that nothing else is ever on: no clock of others, and not taken over by a later one."""
+    return run_of(span) + _ASIDE
 
 
 def settle(span: int) -> int:

@@ -24,7 +24,8 @@ class Gap:
         held: what came live since then.
         fetched: what attempts have brought so far, oldest first.
         fallback: since of the run that was lost last while the gap was open; 0: none was.
-        is_jump: whether the line has lived all the while.
+        is_jump: whether it began on a living line, by a jump of the ids.
+        is_broken: whether the line has broken since then.
         live: whether the line delivers the symbol again.
         settled: whether it has done so for long enough that REST knows what was published before.
         attempt, pause, settling, deadline: the running fetch, and what ends the pause before the next one, the settling
@@ -47,6 +48,7 @@ class Gap:
         "fetched",
         "has_deadline",
         "held",
+        "is_broken",
         "is_jump",
         "is_over",
         "live",
@@ -71,6 +73,7 @@ class Gap:
         self.fetched: list[PriceTick] = []
         self.fallback = 0
         self.is_jump = is_jump
+        self.is_broken = False
         self.live = False
         self.settled = False
         self.attempt = SerialDisposable()
@@ -90,14 +93,29 @@ class Gap:
         """Note that the line broke once more."""
         self.stop_fetching()
         self.settling.disposable = Disposable()
-        self.live = self.settled = self.is_jump = False
-        self.fallback = fallback
+        self.live = self.settled = False
+        self.is_broken = True
+        self.fallback = fallback or self.fallback
         self._first_live = len(self.held)
 
     @property
     def has_live(self) -> bool:
         """Whether anything has come since the line's last return."""
         return len(self.held) > self._first_live
+
+    @property
+    def held_before(self) -> list[PriceTick]:
+        """What came before the line broke last."""
+        return self.held[: self._first_live]
+
+    def has_hole(self, fetched: Iterable[PriceTick]) -> bool:
+        """Return whether contiguous ids jump within what has come since the line's last return."""
+        live = {tick.trade_id for tick in self.held[self._first_live :] if isinstance(tick.trade_id, int)}
+        if not live:
+            return False
+        first, last = min(live), max(live)
+        live.update(tick.trade_id for tick in fetched if isinstance(tick.trade_id, int))
+        return sum(first <= number <= last for number in live) <= last - first
 
     @property
     def newest_id(self) -> int | None:

@@ -4,10 +4,11 @@ from __future__ import annotations
 
 import random
 import time
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Hashable, Iterable, Mapping
 
 from msgspec.structs import force_setattr
 
+from rxstreams._spans import aside, next_span
 from rxstreams.items import PriceTick
 from rxstreams.recovery.clock import RecoveryClock
 from rxstreams.recovery.fetch_turns import FetchTurns
@@ -21,11 +22,12 @@ from rxstreams.recovery.seen_trades import SeenTrades
 class _Symbol:
     """One symbol of the line."""
 
-    __slots__ = ("gap", "name", "seen")
+    __slots__ = ("gap", "name", "seen", "span")
 
     def __init__(self, name: str) -> None:
         self.name = name
         self.seen = SeenTrades()
+        self.span = 0  # of the last trade that was sent
         self.gap: Gap | None = None
 
 
@@ -44,7 +46,7 @@ class GapRecovery:
         turns: shared by all who fetch from one server.
         rng: for the jitter of the attempts.
 
-    Memory: O(symbols), and ``max_held`` trades while there are gaps.
+    Memory: O(symbols), and while there are gaps ``max_held`` trades held, and as many fetched for each at most.
     """
 
     def __init__(
@@ -68,6 +70,7 @@ class GapRecovery:
         )
         self._symbols: dict[str, _Symbol] = {}
         self._held = 0
+        self._is_disposed = False
         self._open = 0
         self._contiguous = plan.contiguous
 
@@ -80,6 +83,8 @@ class GapRecovery:
 
     def take(self, tick: PriceTick) -> None:
         """Take a live trade, stamped as if its gap, if it has one, stayed open."""
+        if self._is_disposed:
+            return
         symbol = self._symbols.get(tick.symbol)
         if symbol is None:
             symbol = self._symbols[tick.symbol] = _Symbol(tick.symbol)
@@ -91,6 +96,7 @@ class GapRecovery:
         if self._contiguous and last_id is not None and tick.trade_id != last_id + 1 and self._jumps(seen, tick):
             self._open_jump(symbol, tick)
         elif seen.add(tick):
+            symbol.span = tick.span
             self._send(tick)
         else:
             self._owner.on_duplicate()
@@ -100,18 +106,38 @@ class GapRecovery:
         symbol = self._symbols.get(tick.symbol)
         return 0 if symbol is None else symbol.seen.count(tick)
 
-    def lose(self, covered: Mapping[str, int], away: float = 0.0) -> None:
+    def expect_again(self, since: int, came: Mapping[str, Mapping[Hashable, int]]) -> None:
+        """Expect the line to bring trades without ids that another connection has brought before.
+
+        Args:
+            since: from this stamp on, nanoseconds.
+            came: symbol -> identity -> how often it has brought it already.
+        """
+        for name, symbol in self._symbols.items():
+            symbol.seen.expect_again(since, came.get(name, {}))
+
+    def is_forgotten(self, tick: PriceTick) -> bool:
+        """Return whether a trade is so old that it counts as delivered."""
+        symbol = self._symbols.get(tick.symbol)
+        return symbol is not None and tick.timestamp <= symbol.seen.forgotten
+
+    def lose(self, covered: Mapping[str, int], away: float = 0.0, *, is_living: bool = False) -> None:
         """Note that the line broke.
 
         Args:
             covered: symbol -> since, for the symbols that it covered.
             away: seconds for which it has been broken already.
+            is_living: whether it is the same connection that goes on.
         """
+        if self._is_disposed:
+            return
         for name in covered:
             self._symbols.setdefault(name, _Symbol(name))
-        self._turns.give_back(*(symbol.gap for symbol in self._symbols.values() if symbol.gap is not None))
+        self._give_turns_back(self._symbols.values())
         for name, symbol in self._symbols.items():
             since = covered.get(name, 0)
+            if not is_living:
+                symbol.seen.expect_nothing()
             if symbol.gap is not None:
                 symbol.gap.interrupt(since)
             elif since:
@@ -123,6 +149,8 @@ class GapRecovery:
 
     def resume(self, name: str) -> bool:
         """Note that the line delivers a symbol, again or for the first time; return whether there is a gap to close."""
+        if self._is_disposed:
+            return False
         symbol = self._symbols.setdefault(name, _Symbol(name))
         gap = symbol.gap
         if gap is None:
@@ -140,22 +168,26 @@ class GapRecovery:
 
     def forget(self, names: Iterable[str]) -> None:
         """Drop symbols and what is held of them: nobody wants them any more."""
-        for name in names:
-            symbol = self._symbols.pop(name, None)
-            if symbol is not None and symbol.gap is not None:
+        symbols = [symbol for name in names if (symbol := self._symbols.pop(name, None)) is not None]
+        self._give_turns_back(symbols)
+        for symbol in symbols:
+            if symbol.gap is not None:
                 self._held -= len(symbol.gap.held)
                 self._close(symbol, symbol.gap)
         self._check_settled()
 
     def flush(self) -> None:
         """Give all gaps up; what is held goes out."""
-        for symbol in list(self._symbols.values()):
+        symbols = list(self._symbols.values())
+        self._give_turns_back(symbols)
+        for symbol in symbols:
             if symbol.gap is not None:
                 symbol.gap.fallback = 0
                 self._give_up(symbol.gap, "the feed was stopped")
 
     def dispose(self) -> None:
-        """Drop everything."""
+        """Drop everything; nothing is taken any more."""
+        self._is_disposed = True
         self.forget(tuple(self._symbols))
 
     # Holding
@@ -177,7 +209,7 @@ class GapRecovery:
         self._want(gap)
 
     def _hold(self, symbol: _Symbol, gap: Gap, tick: PriceTick) -> None:
-        if tick.trade_id is not None and symbol.seen.count(tick):
+        if symbol.seen.count(tick) if tick.trade_id is not None else symbol.seen.was_ahead(tick):
             self._owner.on_duplicate()
             return
         gap.hold(tick)
@@ -212,11 +244,12 @@ class GapRecovery:
     def _open_jump(self, symbol: _Symbol, tick: PriceTick) -> None:
         """Hold a trade that shows that others before it are missing: they may only have been overtaken."""
         since = tick.since
-        span = self._owner.on_jump(symbol.name, tick.timestamp + 1)
+        floor = self._floor(tick)
+        span = self._owner.on_jump(symbol.name, floor)
         start = symbol.seen.newest - self._plan.disorder
         gap = self._open_gap(symbol, since=since, start=start, began=self._clock.now(), is_jump=True)
         force_setattr(tick, "span", span)
-        force_setattr(tick, "since", max(since, tick.timestamp + 1))
+        force_setattr(tick, "since", max(since, floor))
         gap.live = True
         gap.wanted = True  # not before the pause is over
         self._hold(symbol, gap, tick)
@@ -231,6 +264,8 @@ class GapRecovery:
         proven = gap.is_proven_by(fetched, settled=settled, disorder=self._plan.disorder)
         if self._contiguous and gap.has_live and symbol.seen.last_id is not None and not settled:
             proven = gap.is_closed_by_ids(fetched)
+        if self._contiguous and gap.has_hole(fetched):  # one more was swallowed while they were held
+            proven = False
         if proven:
             self._succeed(symbol, gap, fetched)
         return proven
@@ -253,6 +288,7 @@ class GapRecovery:
             force_setattr(tick, "span", span)
             if not tick.received:
                 force_setattr(tick, "received", received)
+            symbol.span = span
             self._send(tick)
         self._check_settled()
 
@@ -266,22 +302,32 @@ class GapRecovery:
         seen.last_id = None
         if gap.error is not None:
             reason = f"{reason}: {gap.error}"
-        span = self._owner.on_lost(symbol.name, reason, gap.error, is_jump=gap.is_jump)
+        span = self._owner.on_lost(symbol.name, reason, gap.error, is_jump=gap.is_jump and not gap.is_broken)
         floor = 0
-        for tick in gap.held:
+        # What came before the line broke last is on a span of its own: what followed it there is not known.
+        spans = [next_span()] * len(gap.held_before)
+        if gap.is_jump:
+            # So that what a clock has closed since the symbol's last trade is taken back, on whatever run that was.
+            spans[:1] = [aside(symbol.span)]
+        for number, tick in enumerate(gap.held):
             if self._contiguous and self._jumps(seen, tick):
-                floor = tick.timestamp + 1
+                floor = self._floor(tick)
                 span = self._owner.on_jump(symbol.name, floor)
             if seen.merge((), (tick,)):
                 if tick.since < floor:
                     force_setattr(tick, "since", floor)
-                force_setattr(tick, "span", span)
+                symbol.span = spans[number] if number < len(spans) else span
+                force_setattr(tick, "span", symbol.span)
                 self._send(tick)
-        if not gap.live and gap.fallback:
+        if not gap.live and gap.fallback and self._symbols.get(symbol.name) is symbol:
             # It broke again before this one was closed: what came between is covered, and may be joined.
             start = max(seen.newest - self._plan.disorder, gap.fallback)
             self._open_gap(symbol, since=max(gap.fallback, floor), start=start, began=gap.began)
         self._check_settled()
+
+    def _give_turns_back(self, symbols: Iterable[_Symbol]) -> None:
+        """Give them back together, so that none goes to a gap whose own turn is about to end."""
+        self._turns.give_back(*(symbol.gap for symbol in symbols if symbol.gap is not None))
 
     def _open_gap(self, symbol: _Symbol, *, since: int, start: int, began: float, is_jump: bool = False) -> Gap:
         gap = symbol.gap = Gap(
@@ -289,6 +335,11 @@ class GapRecovery:
         )
         self._open += 1
         return gap
+
+    def _floor(self, tick: PriceTick) -> int:
+        """Return where the coverage begins after trades that are missing before this one, for good."""
+        timestamp: int = tick.timestamp
+        return timestamp + self._plan.disorder + 1
 
     def _check_settled(self) -> None:
         if not self._open:

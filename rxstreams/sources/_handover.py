@@ -9,6 +9,7 @@ from typing import Protocol
 from reactivex import abc, defer
 from reactivex.disposable import Disposable, SerialDisposable
 
+from rxstreams.instants import LATEST
 from rxstreams.items import PriceTick
 from rxstreams.operators import RetryInfo, retry_with_backoff
 from rxstreams.sources._connection import Connection, ConnectionContext, ConnectionOwner
@@ -73,6 +74,8 @@ class Handover:
         connection: the next one; None: it is not open yet.
         subscription: to its frames.
         held: its trades, in order.
+        since: the earliest stamp of what it brings, nanoseconds.
+        state: where the next connection is.
     """
 
     def __init__(
@@ -93,7 +96,11 @@ class Handover:
         self._context = context
         self._disorder = disorder
         self._max_held = max_held
+        self.since = LATEST
+        self.state = StreamState.DISCONNECTED
         self._acknowledged: dict[str, int] = {}
+        self._unstamped: set[str] = set()  # acknowledged without a time: the next stamp on it is later
+        self._joined: set[str] = set()
         self._first: dict[str, PriceTick] = {}
         self._newest = 0
         self._on_failed = on_failed
@@ -133,16 +140,23 @@ class Handover:
             self._line.take_over(self)
 
     def _is_joined(self, symbol: str) -> bool:
+        if symbol in self._joined:
+            return True
         first = self._first.get(symbol)
         if first is not None:
-            return self._line.has_delivered(first)
-        acknowledged = self._acknowledged.get(symbol)
-        return acknowledged is not None and min(self._newest, self._line.newest) > acknowledged + self._disorder
+            joined = self._line.has_delivered(first)
+        else:
+            acknowledged = self._acknowledged.get(symbol)
+            joined = acknowledged is not None and min(self._newest, self._line.newest) > acknowledged + self._disorder
+        if joined and first is not None:
+            self._joined.add(symbol)  # for good: what was delivered is not remembered for ever
+        return joined
 
     # What the connection calls; the line, once it has taken over
 
     def on_state(self, state: StreamState) -> None:
         """The line's state is that of its present connection."""
+        self.state = state
         if self._has_taken_over:
             self._line.on_state(state)
 
@@ -151,7 +165,9 @@ class Handover:
         if self._has_taken_over:
             return self._line.on_open(connection)
         self.connection = connection
-        return self.subscriptions.open()
+        frames = self.subscriptions.open()
+        self._unstamped.update(self.subscriptions.confirmed)  # of a venue that acknowledges nothing
+        return frames
 
     def pending(self) -> tuple[str, ...]:
         """Return the symbols that are not acknowledged yet."""
@@ -182,6 +198,10 @@ class Handover:
 
     def _hold(self, tick: PriceTick) -> None:
         self._newest = max(self._newest, tick.timestamp)
+        self.since = min(self.since, tick.timestamp - self._disorder)
+        for symbol in self._unstamped:
+            self._note_acknowledged(symbol, self._newest)
+        self._unstamped.clear()
         if self.subscriptions.is_confirmed(tick.symbol):
             self.held.append(tick)
             self._first.setdefault(tick.symbol, tick)
@@ -190,10 +210,16 @@ class Handover:
 
     def _on_acknowledged(self, message: Acknowledged) -> None:
         for symbol in self.subscriptions.acknowledge(message):
-            # Without a time of its own it is not before what came before it on either connection.
-            self._acknowledged[symbol] = message.time or max(self._newest, self._line.newest)
+            if message.time:
+                self._note_acknowledged(symbol, message.time)
+            else:
+                self._unstamped.add(symbol)
         if self.connection is not None:
             self.connection.check_streaming()
+
+    def _note_acknowledged(self, symbol: str, time: int) -> None:
+        self._acknowledged[symbol] = time
+        self.since = min(self.since, time - self._disorder)
 
     def _on_retry(self, info: RetryInfo) -> None:
         if self._has_taken_over:
@@ -230,6 +256,7 @@ class Succession:
         self._disorder = disorder
         self._make_subscriptions = make_subscriptions
         self._timer = SerialDisposable()
+        self._pause = context.config.connect_timeout
         self._handover: Handover | None = None
 
     def arm(self) -> None:
@@ -238,6 +265,7 @@ class Succession:
         if age is not None:
             # Not all at once: the sockets of one feed were opened together.
             self._wait(age * random.uniform(0.9, 1.0))
+            self._pause = self._context.config.connect_timeout
 
     def cancel(self) -> None:
         """End a hand-over that is under way, since its symbols are others now; another follows."""
@@ -269,8 +297,10 @@ class Succession:
         self._handover.start()
 
     def _again(self) -> None:
+        """Try it once more, each time after a longer pause."""
         self._handover = None
-        self._wait(self._context.config.connect_timeout)
+        self._wait(self._pause)
+        self._pause = min(2 * self._pause, self._context.config.max_age or self._pause)
 
 
 def _after(scheduler: abc.SchedulerBase, seconds: float, action: Callable[[], None]) -> abc.DisposableBase:

@@ -73,6 +73,7 @@ class Line:
         fetch: Fetch | None = None,
         fetch_candles: FetchCandles | None = None,
         turns: FetchTurns | None = None,
+        begun: set[str] | None = None,
     ) -> None:
         self.number = number
         self.state = StreamState.DISCONNECTED
@@ -96,6 +97,7 @@ class Line:
             scheduler=scheduler,
             turns=turns,
             history=channel.running,
+            begun=begun,
         )
         self._candles = native_candles(
             channel, context.venue, self._publish, self._report, fetch_candles, plan, scheduler, turns
@@ -111,6 +113,11 @@ class Line:
     def newest(self) -> int:
         """The newest stamp seen on it, nanoseconds; 0: none yet."""
         return self._coverage.newest
+
+    @property
+    def newest_sent(self) -> int:
+        """The newest stamp that observers have seen or will see before anything newer; 0: none yet."""
+        return max(self._coverage.newest, self._trades.newest_sent)
 
     # Life
 
@@ -140,6 +147,7 @@ class Line:
         self._meter.closed(self.number)
         self._subscription.dispose()
         self._holder.dispose()
+        self._coverage.end()
 
     def add(self, symbols: Iterable[str]) -> None:
         """Subscribe to more symbols."""
@@ -172,8 +180,12 @@ class Line:
         self._meter.opened(self.number)
         self._subscription.disposable = handover.subscription
         self._succession.arm()
-        for tick in self._trades.unknown(handover.held):
-            self._on_tick(tick, time.time_ns())
+        held, handover.held = handover.held, []
+        for tick in self._trades.join(held, handover.since):
+            if not self._ended:  # an observer may have ended it
+                self._on_tick(tick, time.time_ns())
+        if handover.state in (StreamState.STREAMING, StreamState.STALE):  # else it tells when it gets so far
+            self.on_state(handover.state)
 
     # What the connection calls
 
@@ -256,6 +268,8 @@ class Line:
         self._bad_frames.frames += 1
         try:
             for message in self._parse(frame):
+                if self._ended:  # an observer has ended it in the middle of the frame
+                    return
                 if isinstance(message, PriceTick):
                     self._on_tick(message, received)
                 else:
@@ -334,18 +348,20 @@ class Line:
         self._holder.forget(symbols)
 
     def _on_bad_frame(self, error: MessageError) -> None:
+        if self._ended:
+            return
         self._meter.parse_errors += 1
         self._report("bad_message", reason=str(error), error=error)
         # A trade of any of its symbols may have been in it.
-        self._lose(self._coverage.doubt())
+        self._lose(self._coverage.doubt(), is_living=True)
         self._resume(self.subscriptions.confirmed)
         self._bad_frames.add(error)
         if self._bad_frames.are_too_many and self._connection is not None:
             self._connection.fail(error)
 
-    def _lose(self, covered: Mapping[str, int]) -> None:
+    def _lose(self, covered: Mapping[str, int], *, is_living: bool = False) -> None:
         if self._candles is None:
-            self._trades.lose(covered)
+            self._trades.lose(covered, is_living=is_living)
 
     def _resume(self, symbols: Iterable[str]) -> None:
         if self._candles is None:

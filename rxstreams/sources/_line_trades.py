@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import logging
-from collections import Counter
-from collections.abc import Callable, Hashable, Iterable, Iterator, Mapping
+from collections import Counter, defaultdict
+from collections.abc import Callable, Hashable, Iterable, Iterator, Mapping, Sequence
 
 from reactivex import abc
 
@@ -36,6 +36,10 @@ class LineTrades:
         scheduler: of its waiting.
         turns: shared by all lines of the feed.
         history: the running interval of this timeframe is fetched when a symbol's coverage begins; None: nothing is.
+        begun: symbols for which that was done, by any line of the feed.
+
+    Attributes:
+        newest_sent: the newest stamp that was sent, nanoseconds; 0: nothing was.
 
     Memory: O(symbols), and what is held.
     """
@@ -52,7 +56,10 @@ class LineTrades:
         scheduler: abc.SchedulerBase,
         turns: FetchTurns,
         history: Timeframe | None = None,
+        begun: set[str] | None = None,
     ) -> None:
+        self.newest_sent = 0
+        self._begun = set[str]() if begun is None else begun
         self._coverage = coverage
         self._send = send
         self._report = report
@@ -70,13 +77,22 @@ class LineTrades:
         """Return whether a trade was delivered, as far as that can be told."""
         return self._recovery.count(tick) > 0
 
-    def unknown(self, ticks: Iterable[PriceTick]) -> Iterator[PriceTick]:
-        """Yield the trades of another connection that may be new; those without ids only if they are, counted."""
+    def join(self, ticks: Sequence[PriceTick], since: int) -> Iterator[PriceTick]:
+        """Yield what another connection has brought meanwhile and this one has not; go on with that one.
+
+        Args:
+            ticks: what it has brought.
+            since: the earliest stamp of what it brings, nanoseconds.
+        """
+        came: defaultdict[str, Counter[Hashable]] = defaultdict(Counter)
+        for tick in ticks:
+            came[tick.symbol][identity_of(tick)] += 1
+        self._recovery.expect_again(since, came)
         met: Counter[tuple[str, Hashable]] = Counter()
         for tick in ticks:
             key = (tick.symbol, identity_of(tick))
             met[key] += 1
-            if tick.trade_id is not None or met[key] > self._recovery.count(tick):
+            if not self._recovery.is_forgotten(tick) and met[key] > self._recovery.count(tick):
                 yield tick
 
     @property
@@ -89,15 +105,16 @@ class LineTrades:
         """Whether all that was covered before the last loss may still be recovered."""
         return self._fetches and self._recovery.has_gaps
 
-    def lose(self, covered: Mapping[str, int]) -> None:
-        """Note that the line broke, or that trades of any symbol may be missing."""
-        self._recovery.lose(covered)
+    def lose(self, covered: Mapping[str, int], *, is_living: bool = False) -> None:
+        """Note that the line broke, or that trades of any symbol may be missing on the living one."""
+        self._recovery.lose(covered, is_living=is_living)
 
     def resume(self, symbols: Iterable[str]) -> None:
         """Note that the line delivers symbols, again or for the first time."""
         for symbol in symbols:
             is_new = not self._recovery.resume(symbol)
-            if is_new and self._history is not None:
+            if is_new and self._history is not None and symbol not in self._begun:
+                self._begun.add(symbol)  # once: what was sent before would be sent again
                 acknowledged = self._coverage.acknowledged_at(symbol)
                 if acknowledged:
                     self._recovery.reach_back(symbol, self._history.floor(acknowledged))
@@ -115,6 +132,8 @@ class LineTrades:
     def on_tick(self, tick: PriceTick) -> None:
         """Send a trade on."""
         self._meter.ticks += 1
+        if tick.timestamp > self.newest_sent:
+            self.newest_sent = tick.timestamp
         self._send(tick)
 
     def on_recovered(self, symbol: str, since: int) -> int:

@@ -93,6 +93,7 @@ class Stream(Observable[T], Generic[T]):
         self._fetch = fetch
         self._fetch_candles = fetch_candles
         self._turns = FetchTurns()
+        self._begun: set[str] = set()  # with their history, which is not to be sent again
         self._name = config.name or f"{venue.name}.{channel.kind}"
         self._resolver = config.resolver or Resolver()
         self._meter = Meter()
@@ -215,8 +216,8 @@ class Stream(Observable[T], Generic[T]):
             return
         # A late subscriber has missed what its lines have sent: its coverage begins after their newest stamp.
         for line in self._lines:
-            if line.newest:
-                subscription.floors.update(dict.fromkeys(line.subscriptions.wanted, line.newest + 1))
+            if line.newest_sent:
+                subscription.floors.update(dict.fromkeys(line.subscriptions.wanted, line.newest_sent + 1))
         self._idle.clear()
         self._hub.add(subscription)
         if not self._symbols and isinstance(self._error, SubscriptionError):
@@ -243,6 +244,7 @@ class Stream(Observable[T], Generic[T]):
         lines, self._lines = self._lines, []
         for line in lines:
             line.dispose()
+        self._begun.clear()
         self._stopping = False
         self._set_state(StreamState.STOPPED if lines else self._state)
 
@@ -281,6 +283,7 @@ class Stream(Observable[T], Generic[T]):
                 fetch=fetch,
                 fetch_candles=fetch_candles,
                 turns=self._turns,
+                begun=self._begun,
             )
             self._next_line += 1
             self._lines.append(line)
@@ -326,6 +329,7 @@ class Stream(Observable[T], Generic[T]):
         for line in self._lines:
             line.dispose()
         self._lines = []
+        self._begun.clear()
         self._stopping = False
         self._error = error
         self._set_state(StreamState.STOPPED if error is None else StreamState.FAILED)

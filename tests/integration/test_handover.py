@@ -16,6 +16,14 @@ from rxstreams.testing import FakeExchange, Market, compare, fast_config
 from rxstreams.testing import faults as f
 
 SYMBOLS = ["BTC/USD", "ETH/USD", "SOL/USD", "XRP/USD"]
+# A busy machine must not look like a dead server: here connections end by their age and by nothing else.
+PATIENT = {
+    "connect_timeout": 1.0,
+    "ping_timeout": 20.0,
+    "silence_timeout": 20.0,
+    "probe_timeout": 5.0,
+    "close_timeout": 5.0,
+}
 RATES = {"BTC/USD": 5.0, "ETH/USD": 5.0, "SOL/USD": 1.0, "XRP/USD": 0.004}
 
 
@@ -76,7 +84,7 @@ def test_handover_when_the_next_connection_is_refused_then_the_present_one_stays
     """It is tried again later; nothing is lost meanwhile."""
     refusing = [f.HttpStatus(503, connection=range(1, 3)), f.AcceptThenDrop(connection=3)]
     with FakeExchange(Market(SYMBOLS, seed=4, rate=RATES), speed=60.0, faults=refusing) as exchange:
-        feed = kraken.trades(SYMBOLS, scheduler=scheduler, **fast_config(url=exchange.url, max_age=0.2))
+        feed = kraken.trades(SYMBOLS, scheduler=scheduler, **fast_config(url=exchange.url, max_age=0.2, **PATIENT))
         ticks: list[PriceTick] = []
         events: list[StreamEvent] = []
         feed.events.subscribe(events.append)
@@ -96,7 +104,7 @@ def test_handover_when_symbols_change_meanwhile_then_begins_anew(scheduler: Even
     with FakeExchange(Market(SYMBOLS, seed=4, rate=dict.fromkeys(SYMBOLS, 5.0)), speed=60.0) as exchange:
         slow = f.SlowAck(1.0, connection=1)
         exchange.inject(slow)
-        feed = kraken.trades(SYMBOLS[:3], scheduler=scheduler, **fast_config(url=exchange.url, max_age=0.2))
+        feed = kraken.trades(SYMBOLS[:3], scheduler=scheduler, **fast_config(url=exchange.url, max_age=0.2, **PATIENT))
         ticks: list[PriceTick] = []
         feed.subscribe(ticks.append)
         exchange.wait_until(lambda: len(exchange.connections) >= 2, 10.0)
@@ -113,7 +121,7 @@ def test_feed_when_disposed_in_a_handover_then_nothing_is_left(scheduler: EventL
     with FakeExchange(
         Market(SYMBOLS, seed=4, rate=RATES), speed=20.0, faults=[f.SlowAck(1.0, connection=1)]
     ) as exchange:
-        feed = kraken.trades(SYMBOLS, scheduler=scheduler, **fast_config(url=exchange.url, max_age=0.1))
+        feed = kraken.trades(SYMBOLS, scheduler=scheduler, **fast_config(url=exchange.url, max_age=0.1, **PATIENT))
         ticks: list[PriceTick] = []
         subscription = feed.subscribe(ticks.append)
         exchange.wait_until(lambda: len(exchange.connections) >= 2, 10.0)

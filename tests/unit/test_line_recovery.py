@@ -238,7 +238,7 @@ def test_contiguous_ids_when_the_missing_trade_is_nowhere_then_since_rises() -> 
     bench.push(trade(A, 5, 4), trade(A, 6, 5))
     bench.wait(4.0)
     assert ids(bench) == [1, 4, 5]
-    assert [tick.since for tick in bench.ticks[2:]] == [T0 + 5 * SECOND + 1] * 2
+    assert [tick.since for tick in bench.ticks[2:]] == [T0 + 7 * SECOND + 1] * 2
     assert run_of(bench.ticks[-1].span) == run_of(bench.ticks[0].span)
 
 
