@@ -74,9 +74,9 @@ def demo(seed: int, seconds: float, plain: bool, svg: Path | None) -> None:
     """Make candles of a simulated exchange that breaks, and compare them with the truth.
 
     An exchange on this machine plays 15 minutes of trades of six symbols over two sockets. It sends garbage, cuts one
-    socket and lets the other fall silent. The feed comes back each time; what it missed, it missed. At the end every
-    trade that arrived and every candle are held against what the exchange knows: a candle that says it is complete has
-    to be the true one, and one that lost a trade has to say so.
+    socket and lets the other fall silent. The feed comes back each time and fetches what it missed over REST. At the
+    end every trade and every candle are held against what the exchange knows: each trade has to have arrived once and
+    in order, each candle has to be complete and the true one.
 
     \b
       rxstreams demo                      about 15 seconds

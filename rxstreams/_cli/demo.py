@@ -1,4 +1,4 @@
-"""``rxstreams demo``: candles from a simulated exchange that breaks, held against what it knows."""
+"""``rxstreams demo``: trades and candles from a simulated exchange that breaks, held against what it knows."""
 
 from __future__ import annotations
 
@@ -22,9 +22,11 @@ from rxstreams._cli.verdict import describe
 from rxstreams.backoff import BackoffPolicy
 from rxstreams.instants import SECOND
 from rxstreams.items import OHLCCandle, PriceTick
+from rxstreams.limits import APIRateLimiter, RateLimitConfig
 from rxstreams.operators import resample
 from rxstreams.sources import Stream, kraken
-from rxstreams.testing import DropAfter, FakeExchange, Garbage, Market, StallAfter
+from rxstreams.states import StreamEvent
+from rxstreams.testing import DropAfter, FakeExchange, Garbage, Market, RestStatus, StallAfter
 from rxstreams.timeframe import Timeframe
 
 DEFAULT_SEED = 42
@@ -35,7 +37,10 @@ _SYMBOLS_PER_SOCKET = 3
 _DURATION = 15 * 60
 _GARBAGE_AT, _DROP_AT, _STALL_AT = 100, 200, 390
 _LEAD = 5  # the exchange's seconds before the first minute, so that its candles are covered from their beginning
+_REST_LAG = 2  # the exchange's seconds by which its REST API is behind its sockets
+_REFUSED = range(0, 1000, 3)  # requests that it does not answer, of a thousand
 _PATIENCE = 30.0
+_LAST_GAPS = 10.0
 
 
 def make_market(seed: int) -> Market:
@@ -45,26 +50,51 @@ def make_market(seed: int) -> Market:
 
 def make_exchange(seed: int, seconds: float) -> FakeExchange:
     """Return the exchange: it plays the market within so many seconds, and breaks three times meanwhile."""
-    market = make_market(seed)
+    market, speed = make_market(seed), _speed(seconds)
     return FakeExchange(
         market,
         start=market.start - _LEAD * SECOND,
-        speed=(_LEAD + _DURATION) / seconds,
+        speed=speed,
         wait_for=len(RATES),
+        rest_lag=_REST_LAG,
+        rest_limit=_rest_limit(speed),
         faults=[
             Garbage(connection=0, exchange_seconds=_LEAD + _GARBAGE_AT),
             DropAfter(connection=0, exchange_seconds=_LEAD + _DROP_AT),
             StallAfter(connection=1, exchange_seconds=_LEAD + _STALL_AT),
+            RestStatus(503, request=_REFUSED),
         ],
     )
 
 
-def make_feed(url: str, seconds: float) -> Stream[PriceTick]:
-    """Return the feed, as for the real venue; only its patience is as short as the exchange is fast."""
-    pace = seconds / 15
+def _speed(seconds: float) -> float:
+    return (_LEAD + _DURATION) / seconds
+
+
+def _rest_limit(speed: float) -> tuple[int, float]:
+    """Return the venue's limit, at this speed."""
+    ((calls, period),) = kraken.FEEDS.venue.rest_limits
+    return calls, period / speed
+
+
+def make_feed(url: str, rest_url: str, seconds: float) -> Stream[PriceTick]:
+    """Return the feed, as for the real venue; only its waits are as short as the exchange is fast."""
+    pace, speed = seconds / 15, _speed(seconds)
+    limits = RateLimitConfig()
     return kraken.trades(
         RATES,
         url=url,
+        rest_url=rest_url,
+        rest_limiter=APIRateLimiter(
+            RateLimitConfig(
+                max_calls_per_minute=None,
+                max_calls_per_hour=None,
+                windows=[_rest_limit(speed)],
+                initial_backoff_seconds=limits.initial_backoff_seconds / speed,
+                max_backoff_seconds=limits.max_backoff_seconds / speed,
+            )
+        ),
+        settle=kraken.FEEDS.venue.settle / speed,
         symbols_per_socket=_SYMBOLS_PER_SOCKET,
         silence_timeout=max(0.3, 0.6 * pace),
         probe_timeout=max(0.2, 0.3 * pace),
@@ -78,7 +108,20 @@ class Outcome:
 
     arrived: list[PriceTick] = field(default_factory=list[PriceTick])
     closed: list[OHLCCandle] = field(default_factory=list[OHLCCandle])
+    events: list[StreamEvent] = field(default_factory=list[StreamEvent])
+    gaps: set[str] = field(default_factory=set[str])
     error: Exception | None = None
+
+    def on_event(self, event: StreamEvent) -> None:
+        """Keep what happened, and which symbols have a gap that is still open."""
+        self.events.append(event)
+        if event.kind == "loss":
+            self.gaps.update(event.symbols)
+        elif event.kind == "bad_message":
+            first = event.line * _SYMBOLS_PER_SOCKET
+            self.gaps.update(tuple(RATES)[first : first + _SYMBOLS_PER_SOCKET])
+        elif event.kind in ("recovered", "lost"):
+            self.gaps.difference_update(event.symbols)
 
     def subscribe_to(self, feed: Stream[PriceTick], board: Board) -> None:
         """Make candles of the feed; keep and show what comes."""
@@ -142,16 +185,19 @@ def run_demo(*, seed: int, seconds: float, plain: bool, svg: Path | None = None)
         picture = Picture(dashboard) if svg else None
         lines.write(_introduction(seconds))
         stack.enter_context(warnings_on(board))
-        feed = make_feed(exchange.url, seconds)
+        feed = make_feed(exchange.url, exchange.rest_url, seconds)
         stack.enter_context(feed.events.subscribe(board.on_event))
+        stack.enter_context(feed.events.subscribe(outcome.on_event))
         if live:
             stack.enter_context(Live(get_renderable=lambda: dashboard, console=console, refresh_per_second=10))
         interrupted = False
         try:
             outcome.subscribe_to(feed, board)
-            _wait(exchange, outcome, _PATIENCE + 3 * seconds, picture)
-        except KeyboardInterrupt:
-            interrupted = True
+            try:
+                _wait(exchange, outcome, _PATIENCE + 3 * seconds, picture)
+            except KeyboardInterrupt:
+                interrupted = True
+            _wait_for_gaps(outcome)
         finally:
             stopped = exchange.time
             feed.stop()  # gracefully: what was written to a socket still arrives
@@ -176,7 +222,8 @@ def _introduction(seconds: float) -> str:
     return (
         f"A simulated exchange on this machine: {len(RATES)} symbols, {_DURATION // 60} minutes of trades in "
         f"{seconds:g} seconds, over two sockets.\nIt sends garbage at {_clock(_GARBAGE_AT)}, cuts a socket at "
-        f"{_clock(_DROP_AT)} and lets the other fall silent at {_clock(_STALL_AT)}."
+        f"{_clock(_DROP_AT)} and lets the other fall silent at {_clock(_STALL_AT)}.\nIts REST API, where "
+        f"the missed trades are fetched, is {_REST_LAG} s behind and refuses every third request."
     )
 
 
@@ -203,6 +250,13 @@ def _wait(exchange: FakeExchange, outcome: Outcome, patience: float, picture: Pi
         raise TimeoutError(f"the exchange did not come to its end within {patience:g} s; is this machine very busy?")
 
 
+def _wait_for_gaps(outcome: Outcome) -> None:
+    """Wait until what was missed has been fetched, or can't be: a feed that is stopped gives its open gaps up."""
+    deadline = time.monotonic() + _LAST_GAPS
+    while outcome.gaps and outcome.error is None and time.monotonic() < deadline:
+        time.sleep(0.01)
+
+
 def _audit(exchange: FakeExchange, outcome: Outcome, stopped: int) -> Audit:
     """Compare; what was published after the feed was stopped (ns) counts only where it was sent all the same."""
     sent = [exchange.sent(record.number) for record in exchange.connections]
@@ -213,6 +267,7 @@ def _audit(exchange: FakeExchange, outcome: Outcome, stopped: int) -> Audit:
         sent=sent,
         arrived=outcome.arrived,
         candles=outcome.closed,
+        events=outcome.events,
         timeframes=TIMEFRAMES,
         fill=venue.fill,
         opens=venue.opens,

@@ -140,9 +140,9 @@ class Engine:
         """Publish trades of one symbol, in one message."""
         ticks = [self._complete(tick) for tick in ticks]
         symbol = ticks[0].symbol
-        self.clock.reach(max(tick.timestamp for tick in ticks))
+        self.clock.reach(max([tick.timestamp for tick in ticks]))
         now = self.clock.now()
-        self.published.extend(Published(tick, now) for tick in ticks)
+        self.published.extend([Published(tick, now) for tick in ticks])
         history = self._history[symbol]
         for tick in ticks:
             if not history or history[-1].timestamp <= tick.timestamp:

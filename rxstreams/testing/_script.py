@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sys
 from collections.abc import Sequence
 from typing import TypeVar
 
@@ -15,7 +16,7 @@ class Script:
     """One connection's view of the exchange's faults.
 
     Args:
-        faults: all of them; tests add to the list, at any time.
+        faults: all of them; tests change the list, at any time.
         number: the connection's.
     """
 
@@ -26,6 +27,7 @@ class Script:
         self._read = 0
         self._own: list[Fault] = []
         self._timed: list[tuple[int, TimedFault]] = []
+        self._due_from = sys.maxsize
 
     def first(self, kind: type[_F]) -> _F | None:
         """Return the first fault of a kind that is meant for this connection."""
@@ -33,18 +35,41 @@ class Script:
 
     def all(self, kind: type[_F]) -> list[_F]:
         """Return all faults of a kind that are meant for this connection."""
-        self._read_on()
+        if self._read != len(self._faults):
+            self._read_again()
         return [fault for fault in self._own if isinstance(fault, kind)]
 
-    def _read_on(self) -> None:
-        """Take in what was added to the list; asked for every message, so each fault is looked at once."""
-        for place in range(self._read, len(self._faults)):
-            fault = self._faults[place]
-            if isinstance(fault, Fault) and fault.concerns(self._number):
-                self._own.append(fault)
-                if isinstance(fault, TimedFault):
-                    self._timed.append((place, fault))
+    @property
+    def due_from(self) -> int:
+        """How many trades must have been sent for any timed fault to be due; 0: some go by a clock.
+
+        Asked twice for every message, so that the rest of the work is done only then.
+        """
+        if self._read != len(self._faults):
+            self._read_again()
+        return self._due_from
+
+    def _read_again(self) -> None:
+        own = [
+            (place, fault)
+            for place, fault in enumerate(self._faults)
+            if isinstance(fault, Fault) and fault.concerns(self._number)
+        ]
+        self._own = [fault for _, fault in own]
+        self._timed = [(place, fault) for place, fault in own if isinstance(fault, TimedFault)]
         self._read = len(self._faults)
+        self._update()
+
+    def _update(self) -> None:
+        struck = self._struck
+        self._due_from = min(
+            (
+                (fault.trades or 0) * (struck.get(place, 0) + 1)
+                for place, fault in self._timed
+                if fault.repeat or place not in struck
+            ),
+            default=sys.maxsize,
+        )
 
     def take_due(self, *, sent: int, subscribed: bool, wall: float, exchange: int) -> TimedFault | None:
         """Return a fault whose time has come and note that it strikes.
@@ -55,7 +80,6 @@ class Script:
             wall: seconds since it was accepted.
             exchange: nanoseconds of the exchange's clock since then.
         """
-        self._read_on()
         for place, fault in self._timed:
             times = self._struck.get(place, 0)
             if times and not fault.repeat:
@@ -68,5 +92,6 @@ class Script:
                 due = exchange >= (fault.exchange_seconds or 0) * _SECOND
             if due and not (isinstance(fault, Duplicate) and not sent):
                 self._struck[place] = times + 1
+                self._update()
                 return fault
         return None

@@ -280,7 +280,7 @@ class Session:
     def strike(self) -> None:
         """Let the timed faults strike that are due."""
         engine = self._engine
-        while engine.faults and not self._quiet and self.wire.open:
+        while self._sent >= self._script.due_from and not self._quiet and self.wire.open:
             fault = self._script.take_due(
                 sent=self._sent,
                 subscribed=bool(self.record.symbols),

@@ -105,9 +105,11 @@ def _numbers(lines: list[str]) -> dict[str, int]:
     """Return the numbers of the verdict by the word that follows each."""
     text = " ".join(lines[lines.index("Compared with what the exchange knows") :])
     found = re.findall(
-        r"([\d,]+) (published|sent|arrived|lost while|closed|complete and|complete|incomplete;|revised)", text
+        r"([\d,]+) (published|sent;|missed|arrived|of them fetched|lines? broke|gaps? closed|closed:|complete and"
+        r"|complete|incomplete;|revised)",
+        text,
     )
-    return {word.removesuffix(";"): int(number.replace(",", "")) for number, word in reversed(found)}
+    return {word.rstrip(":;"): int(number.replace(",", "")) for number, word in reversed(found)}
 
 
 def test_demo_when_run_without_a_terminal_then_lines_tell_and_the_numbers_add_up(tmp_path: Path) -> None:
@@ -120,20 +122,21 @@ def test_demo_when_run_without_a_terminal_then_lines_tell_and_the_numbers_add_up
     assert "\x1b" not in text
     # The exchange was there before the first minute, so the first candles are complete.
     assert any(found["time"] == "00:00" and found["verdict"] == "complete" for found in program.candles)
-    for event in ("expected Kraken trades", "broke", "did not answer a probe", "streaming again"):
+    for event in ("expected Kraken trades", "broke", "did not answer a probe", "streaming again", "recovered: BTC/USD"):
         assert event in text
     numbers = _numbers(program.lines)
-    assert numbers["published"] == numbers["sent"] + numbers["lost while"]
-    assert numbers["sent"] == numbers["arrived"]
-    assert numbers["lost while"] > 0
+    assert numbers["published"] == numbers["sent"] + numbers["missed"] == numbers["arrived"]
+    assert numbers["missed"] == numbers["of them fetched"] > 0
+    assert (numbers["lines broke"], numbers["gaps closed"]) == (2, 9)
     assert numbers["complete and"] == 0
     assert numbers["closed"] == numbers["complete"] + numbers["incomplete"]
     assert numbers["closed"] == len(program.candles) - numbers["revised"]
     assert {found["timeframe"] for found in program.candles} == {"1m", "5m"}
-    assert "Every candle that says complete is the true one; none of them lost a trade." in program.lines
-    lost = [line for line in program.lines if re.match(r"  \S+/USD +[15]m  .* lost  +", line)]
-    assert lost
-    assert all(line.endswith(("says incomplete", "did not close")) for line in lost)
+    assert "Every trade arrived once and in order, in spite of it all." in program.lines
+    assert "Every candle since the feed began is complete, and the true one." in program.lines
+    missed = [line for line in program.lines if re.match(r"  \S+/USD +[15]m  .* missed  +", line)]
+    assert missed
+    assert all(line.endswith((" complete", "did not close")) for line in missed)
     drawing = picture.read_text(encoding="utf-8")
     assert drawing.startswith("<svg")
     assert "http" not in drawing.replace("http://www.w3.org/2000/svg", "").replace("https://www.textualize.io", "")
@@ -153,7 +156,7 @@ def test_demo_when_a_trade_got_lost_on_the_way_then_the_exit_code_is_1(
     assert demo.run_demo(seed=1, seconds=3, plain=True) == 1
     output = capsys.readouterr().out
     assert "1 difference, none of which may be" in output
-    assert "was written to the socket and never arrived" in output
+    assert "was published and never arrived" in output
     assert "is the true one" not in output
 
 
@@ -168,7 +171,7 @@ def test_demo_when_interrupted_then_what_there_was_is_compared() -> None:
     assert "Interrupted; what there was until now is compared." in program.lines
     numbers = _numbers(program.lines)
     assert numbers["closed"] == len(program.candles)
-    assert numbers["sent"] == numbers["arrived"]
+    assert numbers["published"] == numbers["arrived"]
     assert numbers["complete and"] == 0
 
 
