@@ -50,11 +50,11 @@ class StreamConfig:
         close_timeout: how long the closing handshake may take before the socket is cut.
         max_message_bytes: longer messages end the connection.
         max_bad_share: share of unparsable frames, of the last 100, above which the connection is given up.
-        recover: whether trades that were missed are fetched over REST. Beside a ``url`` of one's own that needs a
-            ``rest_url`` as well: none is guessed.
+        recover: whether trades or candles that were missed are fetched over REST. Beside a ``url`` of one's own that
+            needs a ``rest_url`` as well: none is guessed.
         max_gap: seconds that a connection may have been away for its trades to be fetched.
-        max_hold: seconds for which live trades of a symbol are held back at most while its missing ones are fetched.
-        max_held: trades held back on one connection, and trades fetched for one symbol, at most.
+        max_hold: seconds for which what comes live of a symbol is held back at most while what is missing is fetched.
+        max_held: trades or candles held back on one connection, and fetched for one symbol, at most.
         settle: seconds after which the venue's REST API knows what its socket has sent; None: the venue's own.
         max_age: seconds after which a connection of trades is replaced by another one that is opened before, without a
             hole: for venues that cut connections after a day; None: never.

@@ -305,14 +305,16 @@ class GapRecovery:
         span = self._owner.on_lost(symbol.name, reason, gap.error, is_jump=gap.is_jump and not gap.is_broken)
         floor = 0
         # What came before the line broke last is on a span of its own: what followed it there is not known.
-        spans = [next_span()] * len(gap.held_before)
+        before = len(gap.held_before)
+        spans = [next_span()] * before
         if gap.is_jump:
             # So that what a clock has closed since the symbol's last trade is taken back, on whatever run that was.
             spans[:1] = [aside(symbol.span)]
         for number, tick in enumerate(gap.held):
             if self._contiguous and self._jumps(seen, tick):
                 floor = self._floor(tick)
-                span = self._owner.on_jump(symbol.name, floor)
+                if gap.live and number >= before:
+                    span = self._owner.on_jump(symbol.name, floor)
             if seen.merge((), (tick,)):
                 if tick.since < floor:
                     force_setattr(tick, "since", floor)

@@ -155,7 +155,7 @@ class LineTrades:
 
     def on_jump(self, symbol: str, since: int) -> int:
         """Begin a symbol's coverage anew, and let no other's tick close its candles meanwhile."""
-        self._coverage.set_since(symbol, since)
+        self._coverage.set_since(symbol, max(since, self._coverage.since.get(symbol, 0)))
         return self._coverage.unsettle()
 
     def on_settled(self) -> None:

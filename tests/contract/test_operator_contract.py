@@ -9,7 +9,7 @@ from typing import Any
 
 import pytest
 from operator_cases import APART, CASES, FIRST, RETRY, Case, Operator, arriving, error_of, make_sink, run, tick
-from reactivex import Observable, abc
+from reactivex import Observable, abc, empty
 from reactivex.disposable import SerialDisposable
 from reactivex.observer import Observer
 from reactivex.subject import Subject
@@ -17,7 +17,17 @@ from reactivex.testing import ReactiveTest, TestScheduler
 from reactivex.testing.recorded import Recorded
 
 from rxstreams import operators
-from rxstreams.operators import deduplicate, into, normalize_symbols, resample, retry_with_backoff, to_ohlc
+from rxstreams.operators import (
+    deduplicate,
+    into,
+    normalize_symbols,
+    prepend_history,
+    recover_gaps,
+    redundant,
+    resample,
+    retry_with_backoff,
+    to_ohlc,
+)
 
 on_error, on_completed = ReactiveTest.on_error, ReactiveTest.on_completed
 
@@ -240,6 +250,10 @@ _BAD_OPTIONS: list[Callable[[], object]] = [
     lambda: deduplicate(size=True),
     lambda: normalize_symbols({"A": ["C"], "B": ["C"]}),
     lambda: into(_WRONG),
+    lambda: recover_gaps(_WRONG, max_held=0),
+    lambda: recover_gaps(_WRONG, max_hold=0),
+    lambda: redundant(empty()),
+    lambda: prepend_history(_WRONG, "soon"),
     lambda: retry_with_backoff(RETRY, retry_on=_WRONG),
 ]
 

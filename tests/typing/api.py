@@ -37,12 +37,26 @@ from rxstreams import (
     run,
     to_async_iterable,
 )
-from rxstreams.operators import deduplicate, into, normalize_symbols, resample, retry_with_backoff, to_ohlc
+from rxstreams.operators import (
+    deduplicate,
+    detect_gaps,
+    into,
+    normalize_symbols,
+    recover_gaps,
+    redundant,
+    resample,
+    retry_with_backoff,
+    to_ohlc,
+)
 from rxstreams.sources import Stream, Venue, kraken, venue, venues
 from rxstreams.testing import FakeExchange, Market, candles_of
 
 Trades = Observable[PriceTick]
 Candles = Observable[OHLCCandle]
+
+
+def _fetch(symbol: str, since: int) -> Trades:
+    return kraken.rest_trades(symbol, since=since)
 
 
 def _close(candle: OHLCCandle) -> float:
@@ -88,7 +102,13 @@ def sources_know_what_they_emit() -> None:
     feed = kraken.trades(["BTC/USD", "ETH/USD"], silence_timeout=20.0)
     assert_type(feed, Stream[PriceTick])
     assert_type(feed.pipe(kraken.to_ohlc(5)), Observable[OHLCCandle])
+    assert_type(kraken.trades(["BTC/USD"], history="5m", recover=False, max_age=82_800), Stream[PriceTick])
     assert_type(kraken.candles(["BTC/USD"], "1m"), Stream[OHLCCandle])
+    assert_type(kraken.candles(["BTC/USD"], "5m", history=500), Stream[OHLCCandle])
+    assert_type(kraken.ohlc(["BTC/USD"], "1m", history="4h"), Observable[OHLCCandle])
+    assert_type(redundant(feed, kraken.trades(["BTC/USD"])), Observable[PriceTick])
+    assert_type(feed.pipe(detect_gaps()), Observable[PriceTick])
+    assert_type(feed.pipe(recover_gaps(_fetch, max_hold=timedelta(seconds=5))), Observable[PriceTick])
     assert_type(kraken.rest_trades("BTC/USD", since=datetime.now(UTC)), Observable[PriceTick])
     assert_type(kraken.rest_candles("BTC/USD", "1h", since=1_700_000_000_000_000_000), Observable[OHLCCandle])
     assert_type(venue("kraken").trades(["BTC/USD"]), Stream[PriceTick])
