@@ -86,7 +86,7 @@ class SeenTrades:
             came: how often it has brought each of them already, by ``identity_of``.
         """
         for timestamp, key in self._in_order:
-            if timestamp >= since and isinstance(key, tuple):
+            if timestamp >= since and _is_without_id(key):
                 self._ahead[key] = max(0, self._counts[key] - came.get(key, 0))
 
     def expect_nothing(self) -> None:
@@ -109,7 +109,7 @@ class SeenTrades:
         only_fetched.subtract(Counter(map(identity_of, held)))
         only_fetched.update(Counter(map(identity_of, from_held)))
         for key, times in only_fetched.items():
-            if times > 0 and isinstance(key, tuple):
+            if times > 0 and _is_without_id(key):
                 self._ahead[key] = self._ahead.get(key, 0) + times
         self._trim()  # not before both were compared, however many they are
         return [*from_fetched, *from_held]
@@ -158,3 +158,7 @@ def identity_of(tick: PriceTick) -> Hashable:
     if tick.trade_id is not None:
         return tick.trade_id
     return (tick.timestamp, tick.price, tick.volume, tick.side)
+
+
+def _is_without_id(identity: Hashable) -> bool:
+    return isinstance(identity, tuple)
