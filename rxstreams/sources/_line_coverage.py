@@ -75,7 +75,8 @@ class LineCoverage:
         acknowledged = self._acknowledged.get(symbol)
         if acknowledged is not None:
             return max(self.newest, acknowledged)
-        return self.newest + self._disorder if self._has_stamp else LATEST
+        # A stamp that came before the symbol's own acknowledgement says nothing about it.
+        return self.newest + self._disorder if self._has_stamp and symbol not in self._unstamped else LATEST
 
     def set_since(self, symbol: str, since: int) -> None:
         """Let a symbol's coverage begin elsewhere: it reaches further back, or trades are missing."""
