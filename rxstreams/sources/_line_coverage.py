@@ -116,9 +116,7 @@ class LineCoverage:
     def doubt(self) -> dict[str, int]:
         """Begin all coverage anew after the next stamp, for trades may be missing; return the sinces until now."""
         before = self.since.copy()
-        # What is missing may be stamped later than all that is known.
-        self._acknowledged.clear()
-        self._has_stamp = False
+        self._acknowledged.clear()  # what is missing may be stamped later than all that is known
         self._unstamped.update(before)
         self.since.clear()
         self.unsettle()

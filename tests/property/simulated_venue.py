@@ -64,6 +64,7 @@ class Trade:
     price: float
     volume: float
     trade_id: int
+    published: int
 
     def tick(self) -> PriceTick:
         """Return it as REST gives it."""
@@ -130,7 +131,7 @@ class SimulatedConnection:
         for frame in frames:
             request = json.loads(frame)
             for symbol in request["params"]["symbol"]:
-                wait = self.latency + self.venue.rng.choice((0.0, 0.05, 0.5, 8.0)) * self.venue.rng.random()
+                wait = self.latency + self.venue.rng.choice(self.venue.answer_times) * self.venue.rng.random()
                 self.venue.loop.at(wait, lambda r=request, s=symbol: self.answer(r["method"], s, r["req_id"]))  # type: ignore[misc]  # mypy can't infer lambda defaults
 
     def answer(self, method: str, symbol: str, request: int) -> None:
@@ -166,6 +167,8 @@ class SimulatedConnection:
     def deliver(self, message: dict[str, Any] | bytes) -> None:
         """Put a message on the wire: it arrives after the latency, in order, if the connection still lives then."""
         frame = message if isinstance(message, bytes) else json.dumps(message, separators=(",", ":")).encode()
+        if isinstance(message, bytes) and self.venue.happens(self.venue.garble_rate):
+            frame = b"garbled"
         self.venue.loop.at(self.latency, lambda: self.arrive(frame))
 
     def arrive(self, frame: bytes) -> None:
@@ -207,6 +210,10 @@ class SimulatedVenue:
         self.loop = loop
         self.death_rate = death_rate
         self.drop_rate = 0.0  # share of the trades that a living connection swallows
+        self.garble_rate = 0.0  # share of the trades that arrive as a frame that nobody can read
+        self.disorder = 0.0  # seconds by which stamps step back at most
+        self.latencies: tuple[float, ...] = (0.01, 0.1, 0.4)  # seconds; each connection has one of them
+        self.answer_times: tuple[float, ...] = (0.0, 0.05, 0.5, 8.0)  # seconds at most, for a subscription
         self.trades: list[Trade] = []
         self.last_ids: dict[str, int] = defaultdict(lambda: 1000)
         self.connections: list[SimulatedConnection] = []
@@ -220,13 +227,20 @@ class SimulatedVenue:
         """The venue's clock, in whole microseconds."""
         return START + int(self.loop.clock * 1e6) * 1000
 
+    def happens(self, share: float) -> bool:
+        """Draw whether something happens that happens so often."""
+        return share > 0 and self.rng.random() < share
+
     def schedule(self, symbol: str, mean: float, price: float) -> None:
         """Plan the next trade of a symbol."""
 
         def publish() -> None:
             following = round(price + self.rng.choice((-0.5, 0.0, 0.5)), 1)
             self.last_ids[symbol] += 1
-            trade = Trade(symbol, self.now(), following, self.rng.randrange(1, 9) / 8, self.last_ids[symbol])
+            now = self.now()
+            back = int(self.rng.random() * self.disorder * 1e6) * 1000 if self.happens(self.disorder / 8) else 0
+            volume = self.rng.randrange(1, 9) / 8
+            trade = Trade(symbol, now - back, following, volume, self.last_ids[symbol], now)
             self.trades.append(trade)
             for connection in self.connections:
                 if connection.alive and symbol in connection.symbols:
@@ -251,7 +265,7 @@ class SimulatedVenue:
         def subscribe(
             observer: abc.ObserverBase[bytes], scheduler: abc.SchedulerBase | None = None
         ) -> abc.DisposableBase:
-            connection = SimulatedConnection(self, owner, observer, self.rng.choice((0.01, 0.1, 0.4)))
+            connection = SimulatedConnection(self, owner, observer, self.rng.choice(self.latencies))
             self.loop.at(self.rng.choice((0.05, 2.0, 20.0)) * self.rng.random(), connection.open)
             return cast("abc.DisposableBase", connection)
 
@@ -292,8 +306,9 @@ class SimulatedRest:
                     observer.on_error(ServerRejected("503"))
                     return
                 newest = self.venue.now() - int(self.lag * SECOND)
-                for trade in [t for t in self.venue.trades if t.symbol == symbol and since <= t.timestamp <= newest]:
-                    observer.on_next(trade.tick())
+                for trade in self.venue.trades:
+                    if trade.symbol == symbol and since <= trade.timestamp and trade.published <= newest:
+                        observer.on_next(trade.tick())
                 observer.on_completed()
 
             self.venue.loop.at(rng.choice((0.02, 0.3, 1.5)) * rng.random(), answer)
