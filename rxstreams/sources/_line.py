@@ -182,8 +182,12 @@ class Line:
         self._succession.arm()
         held, handover.held = handover.held, []
         for tick in self._trades.join(held, handover.since):
-            if not self._ended:  # an observer may have ended it
+            if self._ended:  # by an observer
+                return
+            try:
                 self._on_tick(tick, time.time_ns())
+            except MessageError as error:
+                self._on_bad_frame(error)
         if handover.state in (StreamState.STREAMING, StreamState.STALE):  # else it tells when it gets so far
             self.on_state(handover.state)
 

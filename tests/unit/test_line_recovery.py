@@ -2,40 +2,15 @@
 
 from __future__ import annotations
 
-from typing import Any, ClassVar
-
 import pytest
 from line_bench import T0, A, B, Bench, PlainVenue, SilentVenue, trade
+from recovery_bench import CountedVenue, acknowledged, ids, streaming
 
 from rxstreams._spans import run_of
 from rxstreams.errors import MessageError, ServerRejected
 from rxstreams.instants import SECOND
-from rxstreams.sources.venue import Acknowledged, Channel
+from rxstreams.sources.venue import Channel
 from rxstreams.timeframe import Timeframe
-
-
-class CountedVenue(PlainVenue):
-    """Its ids count every trade."""
-
-    contiguous_ids: ClassVar[bool] = True
-
-
-def acknowledged(*symbols: str, at: float) -> Acknowledged:
-    """Return the venue's answer to a subscription."""
-    return Acknowledged(symbols=symbols, time=T0 + int(at * SECOND))
-
-
-def streaming(venue: PlainVenue | None = None, **options: Any) -> Bench:
-    """Return a feed that has sent a trade of A at 1 s and one of B at 2 s."""
-    bench = Bench(venue or PlainVenue(), recovers=True, **options)
-    bench.push(acknowledged(A, B, at=0))
-    bench.push(trade(A, 1, 1), trade(B, 2, 1))
-    return bench
-
-
-def ids(bench: Bench, symbol: str = A) -> list[int | str | None]:
-    """Return the ids that were sent of a symbol."""
-    return [tick.trade_id for tick in bench.ticks if tick.symbol == symbol]
 
 
 def kinds(bench: Bench) -> list[tuple[str, tuple[str, ...]]]:
