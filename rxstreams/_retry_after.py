@@ -1,4 +1,4 @@
-"""The Retry-After header."""
+"""What HTTP headers say of times: Retry-After and Date."""
 
 from __future__ import annotations
 
@@ -25,3 +25,17 @@ def parse_retry_after(value: str | None, now: float) -> float | None:
     except ValueError:
         return None
     return max(0.0, when.timestamp() - now)
+
+
+def parse_date(value: str | None) -> int | None:
+    """Return the time that a Date header says (RFC 9110 section 6.6.1), nanoseconds since the epoch.
+
+    Returns:
+        Whole seconds, cut; None: there is no header, or it is no date.
+    """
+    if value is None:
+        return None
+    try:
+        return int(email.utils.parsedate_to_datetime(value.strip()).timestamp()) * 1_000_000_000
+    except (ValueError, OverflowError):
+        return None

@@ -20,6 +20,7 @@
     │   ├── Stalled                    no data for ``silence_timeout`` and no answer to a probe
     │   ├── MessageError               a frame that can't be parsed; carries the payload, cut
     │   ├── SubscriptionError          the venue refused symbols; carries them and the reason
+    │   ├── HistoryTooShort            the venue's history does not reach back as far as was asked (fatal)
     │   └── ObserverError              an exception in a user's function or observer
     ├── BufferOverflow                 a bounded queue with ``overflow="error"`` is full
     ├── QuotaExceeded                  our own limiter refused a call; knows ``retry_after``
@@ -181,6 +182,12 @@ class SubscriptionError(StreamError):
         self.symbols = tuple(symbols)
         self.reason = reason
         super().__init__(f"the venue refused {', '.join(self.symbols)}: {reason}", uptime=uptime)
+
+
+class HistoryTooShort(StreamError):
+    """A venue's REST API has no items from the beginning of what was asked for; those that it has were sent before."""
+
+    retryable = False
 
 
 class ObserverError(StreamError):

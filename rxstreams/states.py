@@ -67,7 +67,8 @@ class StreamEvent(msgspec.Struct, frozen=True, kw_only=True):
     Args:
         kind: "state" (the line changed its state), "refused" (symbols refused by the venue), "bad_message" (a frame
             that can't be parsed: the coverage of all symbols of its line begins anew after it), "loss" (an open line
-            broke), "recovered", "lost" (a gap was closed, or not), "dropped" (items were thrown away on purpose).
+            broke, or trades of a symbol came that may be old ones and were not passed on), "recovered", "lost" (a gap
+            was closed, or not), "dropped" (items were thrown away on purpose).
         state: the line's state after it.
         line: number of the socket, from 0.
         time: local time, nanoseconds since the epoch.
@@ -107,6 +108,8 @@ class StreamStats:
         uptime: seconds that the longest-lived open line has been open; 0.0: none is.
         dropped: items thrown away on purpose.
         duplicates: trades that came more than once; each was sent once.
+        unsorted: trades of a venue that sends them in no order which could not be sorted to the end, since more than
+            ``max_held`` came in that time.
     """
 
     messages: int = 0
@@ -123,3 +126,4 @@ class StreamStats:
     uptime: float = 0.0
     dropped: int = 0
     duplicates: int = 0
+    unsorted: int = 0

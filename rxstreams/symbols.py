@@ -1,15 +1,23 @@
-"""Symbols: the form ``BASE/QUOTE`` that they have here, and the aliases under which venues know them."""
+"""Symbols: the form ``BASE/QUOTE`` that they have here, and the aliases under which venues know them.
+
+Derivatives carry on: ``BTC/USDT:USDT`` is the perpetual swap of BTC/USDT that settles in USDT, ``BTC/USD:BTC`` the
+inverse one, ``BTC/USDT:USDT-251226`` the future that expires on 2025-12-26, and ``BTC/USD:BTC-251226-60000-C`` the call
+on it at 60,000 (``P``: the put).
+
+Source: the unified symbols of ccxt, https://docs.rs/ccxt-core/latest/ccxt_core/symbol/formatter, read 2026-11-28.
+"""
 
 from __future__ import annotations
 
 import re
 from collections.abc import Iterable, Mapping
 from types import MappingProxyType
-from typing import NoReturn, final
+from typing import NamedTuple, NoReturn, final
 
 from rxstreams.errors import UnknownSymbol
 
 _FORM = re.compile(r"[^\s/]+/[^\s/]+")
+_PARTS = re.compile(r"([^\s/:]+)/([^\s/:]+)(?::([^\s/:-]+)(?:-(\d{6})(?:-([\d.]+)-([CP]))?)?)?")
 
 
 def check_symbol(symbol: str) -> str:
@@ -36,6 +44,51 @@ def check_symbol(symbol: str) -> str:
     likely = re.sub(r"[-_:]", "/", symbol.strip().upper())
     hint = f"; did you mean {likely!r}?" if _FORM.fullmatch(likely) else ""
     raise UnknownSymbol(f"expected a symbol in the form 'BTC/USD', got {symbol!r}{hint}")
+
+
+class SymbolParts(NamedTuple):
+    """What a symbol consists of.
+
+    Args:
+        base, quote: the two assets.
+        settle: what a derivative settles in; "": it is a spot pair.
+        expiry: ``YYMMDD``; "": it has none.
+        strike, kind: of an option: the price, and "C" or "P"; "": it is none.
+    """
+
+    base: str
+    quote: str
+    settle: str = ""
+    expiry: str = ""
+    strike: str = ""
+    kind: str = ""
+
+    def __str__(self) -> str:
+        """Return the symbol."""
+        contract = "-".join(part for part in (self.settle, self.expiry, self.strike, self.kind) if part)
+        return f"{self.base}/{self.quote}" + (f":{contract}" if contract else "")
+
+
+def split_symbol(symbol: str) -> SymbolParts:
+    """Return the parts of a symbol.
+
+    Raises:
+        UnknownSymbol: it has another form; the message shows the right one.
+        TypeError: it is no string.
+
+    Example:
+        >>> split_symbol("BTC/USD:BTC-251226-60000-C")
+        SymbolParts(base='BTC', quote='USD', settle='BTC', expiry='251226', strike='60000', kind='C')
+        >>> str(split_symbol("BTC/USDT"))
+        'BTC/USDT'
+    """
+    found = _PARTS.fullmatch(check_symbol(symbol))
+    if found is None:
+        raise UnknownSymbol(
+            "expected a symbol such as 'BTC/USDT', 'BTC/USDT:USDT' (perpetual), 'BTC/USDT:USDT-251226' (future) or "
+            f"'BTC/USD:BTC-251226-60000-C' (option), got {symbol!r}"
+        )
+    return SymbolParts(*(part or "" for part in found.groups()))
 
 
 @final

@@ -10,6 +10,7 @@ import click
 from rich.console import Console
 
 from rxstreams._cli.demo import DEFAULT_SEED, run_demo
+from rxstreams._cli.venue_table import write_table
 from rxstreams._cli.venues import print_venues
 from rxstreams._cli.watch import advise, run_watch
 from rxstreams.errors import ObserverError, StreamError, UnknownSymbol, UnknownVenue
@@ -148,6 +149,31 @@ def watch(
 
 
 @commands.command()
-def venues() -> None:
-    """List the venues: channels, conventions of their candles, limits, and what that was checked against."""
-    print_venues(Console(highlight=False))
+@click.argument("names", metavar="[NAME]...", nargs=-1)
+@click.option("--markdown", is_flag=True, help="The table in Markdown, as the README carries it.")
+@click.option(
+    "--into",
+    type=click.Path(exists=True, dir_okay=False, path_type=Path),
+    multiple=True,
+    hidden=True,
+    help="Renew the table in a Markdown file.",
+)
+def venues(names: tuple[str, ...], markdown: bool, into: tuple[Path, ...]) -> None:
+    """List the venues in a table, or say all that is known of those with these NAMEs.
+
+    All have live trades, and candles that are made of them. The table says what else there is, and with what the
+    candles that rxstreams makes were compared.
+
+    \b
+      rxstreams venues                    all of them, a line each
+      rxstreams venues kraken binance     conventions, limits, links
+    """
+    try:
+        for path in into:
+            write_table(path)
+        if not into:
+            print_venues(Console(highlight=False), names, markdown=markdown)
+    except UnknownVenue as error:
+        raise click.BadParameter(str(error), param_hint="NAME") from error
+    except ValueError as error:
+        raise click.ClickException(str(error)) from error

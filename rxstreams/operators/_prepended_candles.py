@@ -10,7 +10,7 @@ from reactivex import Observable, abc
 from reactivex.disposable import Disposable, SerialDisposable, SingleAssignmentDisposable
 
 from rxstreams.backoff import Backoff
-from rxstreams.errors import BufferOverflow
+from rxstreams.errors import BufferOverflow, HistoryTooShort
 from rxstreams.items import OHLCCandle
 from rxstreams.operators._candle_history import CandleHistory
 from rxstreams.operators._one_at_a_time import OneAtATime
@@ -152,10 +152,16 @@ class _Series:
             with feed.lock:
                 self._on_all(rows)
 
+        def on_error(error: Exception) -> None:
+            if isinstance(error, HistoryTooShort):
+                self._on_all(rows)  # all that there is has come; the history tells what is missing
+            else:
+                self._on_failed(rows, error)
+
         try:
             attempt.disposable = feed.fetch(history.symbol, history.base, history.start).subscribe(
                 feed.clock.in_turn(lambda row: self._on_row(rows, row)),
-                feed.clock.in_turn(lambda error: self._on_failed(rows, error)),
+                feed.clock.in_turn(on_error),
                 on_completed,
                 scheduler=feed.clock.scheduler,
             )

@@ -43,15 +43,17 @@ def recover_gaps(
     symbol's next trade. This operator is for ticks from elsewhere. It sees a gap where the ``since`` of a tick lies
     after the one before, or where an unstamped one (0) comes on another span.
 
-    From that tick on the symbol is held. A fetch counts only if it is proven to have reached the live stream: it
-    contains the first tick that is held, or a later one. Else, and when it fails, it is repeated with backoff. Trades
-    that came by both ways go out once: they are told by ``trade_id``, or by time, price, volume and side, counted. What
-    the fetch brings beyond the newest tick of the source is left to the source. Other symbols pass meanwhile.
+    From that tick on the symbol is held. A fetch counts only if it is proven to hold all that is missing: it contains
+    the last tick before the gap, as far as that lies within what was asked for, and one of those that are held, the
+    first or a later one. Else, and when it fails, it is repeated with backoff. Trades that came by both ways go out
+    once: they are told by ``trade_id``, or by time, price, volume and side, counted. What the fetch brings beyond the
+    newest tick of the source is left to the source. Other symbols pass meanwhile.
 
     Args:
-        fetch: a function of a symbol and a time (nanoseconds) that returns an Observable of the symbol's trades from
-            that time on, oldest first, up to the newest, such as
-            ``lambda symbol, since: kraken.rest_trades(symbol, since=since)``.
+        fetch: a function of a symbol and a time (nanoseconds) that returns an Observable of all of the symbol's trades
+            from that time on, oldest first, up to the newest, those among them that the source has sent already, such
+            as ``lambda symbol, since: kraken.rest_trades(symbol, since=since)``. It must name trades as the source
+            does: of two that are not known to be the same nothing is recovered.
         limiter: every fetch waits for its turn there, as urgent as HIGH; None: fetches limit themselves.
         max_gap: seconds or timedelta; what is missing for longer is not fetched.
         max_hold: seconds or timedelta for which a symbol is held at most. Then its ticks go out as they came.

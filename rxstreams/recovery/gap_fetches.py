@@ -6,11 +6,12 @@ from collections.abc import Callable
 
 from reactivex.disposable import SingleAssignmentDisposable
 
-from rxstreams.errors import BufferOverflow, MessageError
+from rxstreams.errors import BufferOverflow, HistoryTooShort, MessageError, StreamError
 from rxstreams.items import PriceTick
 from rxstreams.recovery.clock import RecoveryClock
 from rxstreams.recovery.fetch_turns import FetchTurns
 from rxstreams.recovery.gap import Gap
+from rxstreams.recovery.gap_proof import reaches_loss
 from rxstreams.recovery.owner import Fetch
 from rxstreams.recovery.plan import RecoveryPlan
 
@@ -25,8 +26,9 @@ class GapFetches:
         turns: shared by all who fetch from one server.
         rng: for the jitter of the pauses.
         on_begin: called when a gap's fetch begins.
-        judge: called with a gap, what was fetched for it, and whether that was begun after the settling; returns
-            whether it is good. If it is not, another fetch follows.
+        judge: called with a gap, what was fetched for it, whether that was begun after the settling, and whether it is
+            all that there is; returns whether it is good. If it is not, another fetch follows.
+        on_hopeless: called with a gap that no other fetch will close.
     """
 
     def __init__(
@@ -38,7 +40,8 @@ class GapFetches:
         rng: Callable[[], float],
         *,
         on_begin: Callable[[Gap], None],
-        judge: Callable[[Gap, list[PriceTick], bool], bool],
+        judge: Callable[[Gap, list[PriceTick], bool, bool], bool],
+        on_hopeless: Callable[[Gap], None],
     ) -> None:
         self._fetch = fetch
         self._plan = plan
@@ -47,6 +50,7 @@ class GapFetches:
         self._rng = rng
         self._on_begin = on_begin
         self._judge = judge
+        self._on_hopeless = on_hopeless
 
     def want(self, gap: Gap) -> None:
         """Fetch for a gap when it is its turn, unless that is so already."""
@@ -76,30 +80,49 @@ class GapFetches:
         try:
             attempt.disposable = self._fetch(gap.symbol, start).subscribe(
                 self._clock.in_turn(lambda tick: self._on_fetched(gap, start, tick)),
-                self._clock.in_turn(lambda error: self._on_failed(gap, error)),
+                self._clock.in_turn(lambda error: self._on_failed(gap, error, fetched, settled=settled)),
                 lambda: all_fetched(None),
                 scheduler=self._clock.scheduler,
             )
         except Exception as error:  # what the user's function raises, or returns instead of an Observable
-            self._on_failed(gap, error)
+            self._on_failed(gap, error, fetched, settled=settled)
 
     def _on_fetched(self, gap: Gap, start: int, tick: object) -> None:
         if not gap.wanted:
             return
         if not isinstance(tick, PriceTick) or tick.symbol != gap.symbol:
-            self._on_failed(gap, MessageError(f"expected trades of {gap.symbol} to be fetched, got {tick!r}"))
+            self._fail(gap, MessageError(f"expected trades of {gap.symbol} to be fetched, got {tick!r}"))
         elif len(gap.fetched) >= self._plan.max_held:
-            self._on_failed(gap, BufferOverflow(f"more than {self._plan.max_held:,} trades are missing"))
+            self._fail(gap, BufferOverflow(f"more than {self._plan.max_held:,} trades are missing"))
         elif tick.timestamp >= start:
             gap.fetched.append(tick)
 
-    def _on_failed(self, gap: Gap, error: Exception) -> None:
-        if gap.wanted:
-            gap.error = error
-            self._end_attempt(gap)
+    def _on_failed(self, gap: Gap, error: Exception, fetched: list[PriceTick], *, settled: bool) -> None:
+        if not gap.wanted:
+            return
+        if not isinstance(error, StreamError) or error.retryable:
+            self._fail(gap, error)
+            return
+        gap.error = error
+        if not self._is_enough(gap, error, fetched, settled=settled):
+            self._on_hopeless(gap)
 
-    def _on_all(self, gap: Gap, fetched: list[PriceTick], settled: bool) -> None:
-        if gap.wanted and not self._judge(gap, fetched, settled):
+    def _fail(self, gap: Gap, error: Exception) -> None:
+        gap.error = error
+        self._end_attempt(gap)
+
+    def _is_enough(self, gap: Gap, error: StreamError, fetched: list[PriceTick], *, settled: bool) -> bool:
+        """Return whether what came before an error that is for good is an answer all the same, and take it."""
+        if not isinstance(error, HistoryTooShort):
+            # What would have come after it is not known: only what came live can prove it.
+            return gap.has_live and self._judge(gap, fetched, False, False)
+        if not reaches_loss(gap, fetched, self._plan):
+            return False
+        self._on_all(gap, fetched, settled, is_all=True)
+        return True
+
+    def _on_all(self, gap: Gap, fetched: list[PriceTick], settled: bool, *, is_all: bool = False) -> None:
+        if gap.wanted and not self._judge(gap, fetched, settled, is_all):
             gap.error = None
             self._end_attempt(gap)
 

@@ -14,21 +14,11 @@ from rxstreams.recovery.clock import RecoveryClock
 from rxstreams.recovery.fetch_turns import FetchTurns
 from rxstreams.recovery.gap import Gap
 from rxstreams.recovery.gap_fetches import GapFetches
+from rxstreams.recovery.gap_proof import Shortfall, shortfall_of
+from rxstreams.recovery.missed_trades import missed_trades
 from rxstreams.recovery.owner import Fetch, RecoveryOwner
 from rxstreams.recovery.plan import RecoveryPlan
-from rxstreams.recovery.seen_trades import SeenTrades
-
-
-class _Symbol:
-    """One symbol of the line."""
-
-    __slots__ = ("gap", "name", "seen", "span")
-
-    def __init__(self, name: str) -> None:
-        self.name = name
-        self.seen = SeenTrades()
-        self.span = 0  # of the last trade that was sent
-        self.gap: Gap | None = None
+from rxstreams.recovery.symbol import RecoveredSymbol
 
 
 class GapRecovery:
@@ -66,9 +56,18 @@ class GapRecovery:
         self._fetches = (
             None
             if fetch is None
-            else GapFetches(fetch, plan, clock, turns, rng, on_begin=self._set_deadline, judge=self._judge)
+            else GapFetches(
+                fetch,
+                plan,
+                clock,
+                turns,
+                rng,
+                on_begin=self._set_deadline,
+                judge=self._judge,
+                on_hopeless=lambda gap: self._give_up(gap, "it can't be recovered"),
+            )
         )
-        self._symbols: dict[str, _Symbol] = {}
+        self._symbols: dict[str, RecoveredSymbol] = {}
         self._held = 0
         self._is_disposed = False
         self._open = 0
@@ -87,13 +86,13 @@ class GapRecovery:
             return
         symbol = self._symbols.get(tick.symbol)
         if symbol is None:
-            symbol = self._symbols[tick.symbol] = _Symbol(tick.symbol)
+            symbol = self._symbols[tick.symbol] = RecoveredSymbol(tick.symbol)
         seen = symbol.seen
         if symbol.gap is not None:
             self._hold(symbol, symbol.gap, tick)
             return
         last_id = seen.last_id
-        if self._contiguous and last_id is not None and tick.trade_id != last_id + 1 and self._jumps(seen, tick):
+        if self._contiguous and last_id is not None and tick.trade_id != last_id + 1 and symbol.jumps_to(tick):
             self._open_jump(symbol, tick)
         elif seen.add(tick):
             symbol.span = tick.span
@@ -121,37 +120,47 @@ class GapRecovery:
         symbol = self._symbols.get(tick.symbol)
         return symbol is not None and tick.timestamp <= symbol.seen.forgotten
 
-    def lose(self, covered: Mapping[str, int], away: float = 0.0, *, is_living: bool = False) -> None:
+    def lose(self, covered: Mapping[str, int], away: float = 0.0, *, newest: int = 0, is_living: bool = False) -> None:
         """Note that the line broke.
 
         Args:
             covered: symbol -> since, for the symbols that it covered.
             away: seconds for which it has been broken already.
+            newest: the newest stamp that came on it, nanoseconds; 0: not known.
             is_living: whether it is the same connection that goes on.
         """
         if self._is_disposed:
             return
         for name in covered:
-            self._symbols.setdefault(name, _Symbol(name))
+            self._symbols.setdefault(name, RecoveredSymbol(name))
         self._give_turns_back(self._symbols.values())
         for name, symbol in self._symbols.items():
-            since = covered.get(name, 0)
             if not is_living:
                 symbol.seen.expect_nothing()
-            if symbol.gap is not None:
-                symbol.gap.interrupt(since)
-            elif since:
-                # From its own last trade, not from the line's: one that a living connection has swallowed is found too.
-                start = symbol.seen.newest - self._plan.disorder
-                self._open_gap(symbol, since=since, start=start, began=self._clock.now() - away)
-            else:
-                symbol.seen.last_id = None  # nobody knows what was missed
+            self._lose(symbol, covered.get(name, 0), newest, away)
+
+    def doubt(self, name: str, since: int, newest: int) -> bool:
+        """Note that trades of one symbol may be missing on the living line; return whether that opened a gap.
+
+        Args:
+            name: of the symbol.
+            since: where its coverage began; 0: it had none. If nothing was delivered since then, there is nothing that
+                a gap could be closed to.
+            newest: the newest stamp that came on the line, nanoseconds.
+        """
+        if self._is_disposed:
+            return False
+        symbol = self._symbols.setdefault(name, RecoveredSymbol(name))
+        had_gap = symbol.gap is not None
+        self._give_turns_back((symbol,))
+        self._lose(symbol, since if had_gap or symbol.seen.newest >= since else 0, newest)
+        return symbol.gap is not None and not had_gap
 
     def resume(self, name: str) -> bool:
         """Note that the line delivers a symbol, again or for the first time; return whether there is a gap to close."""
         if self._is_disposed:
             return False
-        symbol = self._symbols.setdefault(name, _Symbol(name))
+        symbol = self._symbols.setdefault(name, RecoveredSymbol(name))
         gap = symbol.gap
         if gap is None:
             symbol.seen.last_id = None
@@ -161,9 +170,9 @@ class GapRecovery:
 
     def reach_back(self, name: str, since: int) -> None:
         """Begin a symbol's coverage at a time that has passed: its trades since then are fetched."""
-        symbol = self._symbols.setdefault(name, _Symbol(name))
+        symbol = self._symbols.setdefault(name, RecoveredSymbol(name))
         if symbol.gap is None:
-            gap = self._open_gap(symbol, since=since, start=since, began=self._clock.now())
+            gap = self._open_gap(symbol, since, self._clock.now(), start=since)
             self._begin(symbol, gap)
 
     def forget(self, names: Iterable[str]) -> None:
@@ -192,7 +201,16 @@ class GapRecovery:
 
     # Holding
 
-    def _begin(self, symbol: _Symbol, gap: Gap) -> None:
+    def _lose(self, symbol: RecoveredSymbol, since: int, newest: int, away: float = 0.0) -> None:
+        lost_at = max(0, newest - self._plan.disorder)
+        if symbol.gap is not None:
+            symbol.gap.interrupt(since, lost_at)
+        elif since:
+            self._open_gap(symbol, since, self._clock.now() - away, lost_at=lost_at)
+        else:
+            symbol.seen.last_id = None  # nobody knows what was missed
+
+    def _begin(self, symbol: RecoveredSymbol, gap: Gap) -> None:
         gap.live = True
         away = self._clock.now() - gap.began
         if self._fetches is None:
@@ -208,7 +226,7 @@ class GapRecovery:
         gap.settled = True
         self._want(gap)
 
-    def _hold(self, symbol: _Symbol, gap: Gap, tick: PriceTick) -> None:
+    def _hold(self, symbol: RecoveredSymbol, gap: Gap, tick: PriceTick) -> None:
         if symbol.seen.count(tick) if tick.trade_id is not None else symbol.seen.was_ahead(tick):
             self._owner.on_duplicate()
             return
@@ -220,7 +238,7 @@ class GapRecovery:
         elif gap.live:
             self._look(symbol, gap)
 
-    def _look(self, symbol: _Symbol, gap: Gap) -> None:
+    def _look(self, symbol: RecoveredSymbol, gap: Gap) -> None:
         """Close the gap if the ids prove that nothing is missing, else fetch."""
         if self._contiguous and gap.is_closed_by_ids():
             self._succeed(symbol, gap, ())
@@ -237,17 +255,12 @@ class GapRecovery:
             reason = f"it was not recovered within {self._plan.max_hold:g} s"
             gap.deadline.disposable = self._clock.after(self._plan.max_hold, lambda: self._give_up(gap, reason))
 
-    @staticmethod
-    def _jumps(seen: SeenTrades, tick: PriceTick) -> bool:
-        return seen.last_id is not None and isinstance(tick.trade_id, int) and tick.trade_id > seen.last_id + 1
-
-    def _open_jump(self, symbol: _Symbol, tick: PriceTick) -> None:
+    def _open_jump(self, symbol: RecoveredSymbol, tick: PriceTick) -> None:
         """Hold a trade that shows that others before it are missing: they may only have been overtaken."""
         since = tick.since
         floor = self._floor(tick)
         span = self._owner.on_jump(symbol.name, floor)
-        start = symbol.seen.newest - self._plan.disorder
-        gap = self._open_gap(symbol, since=since, start=start, began=self._clock.now(), is_jump=True)
+        gap = self._open_gap(symbol, since, self._clock.now(), is_jump=True)
         force_setattr(tick, "span", span)
         force_setattr(tick, "since", max(since, floor))
         gap.live = True
@@ -258,27 +271,24 @@ class GapRecovery:
         elif not gap.is_over:
             self._fetches.want_soon(gap)
 
-    def _judge(self, gap: Gap, fetched: list[PriceTick], settled: bool) -> bool:
+    def _judge(self, gap: Gap, fetched: list[PriceTick], settled: bool, is_all: bool) -> bool:
         """Close a gap if a fetch is proven to hold all that is missing; return whether it is."""
-        symbol = self._symbols[gap.symbol]
-        proven = gap.is_proven_by(fetched, settled=settled, disorder=self._plan.disorder)
-        if self._contiguous and gap.has_live and symbol.seen.last_id is not None and not settled:
-            proven = gap.is_closed_by_ids(fetched)
-        if self._contiguous and gap.has_hole(fetched):  # one more was swallowed while they were held
-            proven = False
-        if proven:
-            self._succeed(symbol, gap, fetched)
-        return proven
+        shortfall = gap.shortfall = shortfall_of(gap, fetched, self._plan, settled=settled, is_all=is_all)
+        if shortfall is Shortfall.NOTHING:
+            self._succeed(self._symbols[gap.symbol], gap, fetched)
+            return True
+        gap.has_seen_hole = gap.has_seen_hole or shortfall is Shortfall.HOLE
+        if shortfall is not Shortfall.SHORT:
+            gap.fetched = []  # the next attempt brings it anew
+        return False
 
     # The end of a gap
 
-    def _succeed(self, symbol: _Symbol, gap: Gap, fetched: Iterable[PriceTick]) -> None:
+    def _succeed(self, symbol: RecoveredSymbol, gap: Gap, fetched: Iterable[PriceTick]) -> None:
         self._held -= len(gap.held)
         self._close(symbol, gap)
-        # What the line will bring itself must not go out before it: as a clock it would be ahead of the other symbols.
         horizon = self._owner.horizon(symbol.name)
-        newest_id = gap.newest_id if self._contiguous else None
-        missed = (tick for tick in fetched if tick.timestamp <= horizon or _is_older(tick, newest_id))
+        missed = missed_trades(gap, fetched, self._plan, horizon=horizon, seen=symbol.seen)
         span = self._owner.on_recovered(symbol.name, gap.since)
         received = time.time_ns()
         ticks = symbol.seen.merge(missed, gap.held)
@@ -299,9 +309,10 @@ class GapRecovery:
         self._held -= len(gap.held)
         self._close(symbol, gap)
         seen = symbol.seen
-        seen.last_id = None
-        if gap.error is not None:
-            reason = f"{reason}: {gap.error}"
+        if not gap.has_seen_hole:  # else what is missing may have been published as late as what follows it here
+            seen.last_id = None
+        if gap.error is not None or gap.shortfall:
+            reason = f"{reason}: {gap.error or gap.shortfall}"
         span = self._owner.on_lost(symbol.name, reason, gap.error, is_jump=gap.is_jump and not gap.is_broken)
         floor = 0
         # What came before the line broke last is on a span of its own: what followed it there is not known.
@@ -311,7 +322,7 @@ class GapRecovery:
             # So that what a clock has closed since the symbol's last trade is taken back, on whatever run that was.
             spans[:1] = [aside(symbol.span)]
         for number, tick in enumerate(gap.held):
-            if self._contiguous and self._jumps(seen, tick):
+            if self._contiguous and symbol.jumps_to(tick):
                 floor = self._floor(tick)
                 if gap.live and number >= before:
                     span = self._owner.on_jump(symbol.name, floor)
@@ -324,19 +335,26 @@ class GapRecovery:
         if not gap.live and gap.fallback and self._symbols.get(symbol.name) is symbol:
             # It broke again before this one was closed: what came between is covered, and may be joined.
             start = max(seen.newest - self._plan.disorder, gap.fallback)
-            self._open_gap(symbol, since=max(gap.fallback, floor), start=start, began=gap.began)
+            since, lost_at = max(gap.fallback, floor), gap.fallback_lost_at
+            self._open_gap(symbol, since, gap.began, start=start, lost_at=lost_at)
         self._check_settled()
 
-    def _give_turns_back(self, symbols: Iterable[_Symbol]) -> None:
+    def _give_turns_back(self, symbols: Iterable[RecoveredSymbol]) -> None:
         """Give them back together, so that none goes to a gap whose own turn is about to end."""
         self._turns.give_back(*(symbol.gap for symbol in symbols if symbol.gap is not None))
 
-    def _open_gap(self, symbol: _Symbol, *, since: int, start: int, began: float, is_jump: bool = False) -> Gap:
-        gap = symbol.gap = Gap(
-            symbol.name, since=since, start=start, began=began, last_id=symbol.seen.last_id, is_jump=is_jump
-        )
+    def _open_gap(
+        self,
+        symbol: RecoveredSymbol,
+        since: int,
+        began: float,
+        *,
+        start: int | None = None,
+        is_jump: bool = False,
+        lost_at: int = 0,
+    ) -> Gap:
         self._open += 1
-        return gap
+        return symbol.open_gap(self._plan, since=since, began=began, start=start, is_jump=is_jump, lost_at=lost_at)
 
     def _floor(self, tick: PriceTick) -> int:
         """Return where the coverage begins after trades that are missing before this one, for good."""
@@ -347,12 +365,8 @@ class GapRecovery:
         if not self._open:
             self._owner.on_settled()
 
-    def _close(self, symbol: _Symbol, gap: Gap) -> None:
+    def _close(self, symbol: RecoveredSymbol, gap: Gap) -> None:
         symbol.gap = None
         self._open -= 1
         self._turns.give_back(gap)
         gap.dispose()
-
-
-def _is_older(tick: PriceTick, newest_id: int | None) -> bool:
-    return newest_id is not None and isinstance(tick.trade_id, int) and tick.trade_id < newest_id

@@ -43,6 +43,23 @@ class SeenTrades:
         """Return how many trades like this one were delivered lately: of one with an id one at most."""
         return self._counts.get(identity_of(tick), 0)
 
+    def newest_since(self, start: int) -> Hashable | None:
+        """Return what tells the newest trade that is remembered; None: there is none stamped from a time on."""
+        if self.newest < start:
+            return None
+        found: Hashable | None = None
+        newest = start - 1
+        for timestamp, key in reversed(self._in_order):
+            if timestamp > newest:
+                newest, found = timestamp, key
+                if newest == self.newest:
+                    break
+        return found
+
+    def stamps(self) -> dict[Hashable, int]:
+        """Return the stamps with which trades were delivered lately, by ``identity_of``."""
+        return {key: timestamp for timestamp, key in self._in_order}
+
     def add(self, tick: PriceTick) -> bool:
         """Note a trade that came live; return whether it is new."""
         # Every live trade passes here: what _note and _trim do, in one place.

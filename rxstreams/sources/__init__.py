@@ -8,9 +8,43 @@ made into candles as the venue makes them, which begin with its own::
     minutes = kraken.ohlc(["BTC/USD"], "1m", history="4h")
 """
 
-from rxstreams.sources import kraken
+from rxstreams.sources import (
+    binance,
+    binance_futures,
+    bitfinex,
+    bitget,
+    bitstamp,
+    bybit,
+    coinbase,
+    coinbase_advanced,
+    deribit,
+    gate,
+    gemini,
+    hyperliquid,
+    kraken,
+    okx,
+)
 from rxstreams.sources._venues import venue, venues
 from rxstreams.sources.stream import Stream
 from rxstreams.sources.venue import Venue
 
-__all__ = ["Stream", "Venue", "kraken", "venue", "venues"]
+__all__ = [
+    "Stream",
+    "Venue",
+    "binance",
+    "binance_futures",
+    "bitfinex",
+    "bitget",
+    "bitstamp",
+    "bybit",
+    "coinbase",
+    "coinbase_advanced",
+    "deribit",
+    "gate",
+    "gemini",
+    "hyperliquid",
+    "kraken",
+    "okx",
+    "venue",
+    "venues",
+]

@@ -21,9 +21,10 @@ from rxstreams.errors import Stalled, StreamError
 from rxstreams.resolver import Resolver
 from rxstreams.scheduler import EventLoopThreadScheduler
 from rxstreams.sources._classify import classify_close
+from rxstreams.sources._connection_turns import connection_limiter, wait_for_turn
 from rxstreams.sources._transport import Transport, open_transport
 from rxstreams.sources._watchdog import Watchdog
-from rxstreams.sources.venue import Venue
+from rxstreams.sources.venue import Unknown, Venue
 from rxstreams.states import StreamState
 
 logger = logging.getLogger("rxstreams")
@@ -114,6 +115,7 @@ class Connection:
         self._outbox: deque[str] = deque()
         self._outbox_filled = asyncio.Event()
         self._last_sent = 0.0
+        self._last_words = ""
         self._finishing = False
         self._streaming = False
         self._opened_at = 0.0
@@ -160,6 +162,11 @@ class Connection:
         self._outbox.extend(frames)
         self._outbox_filled.set()
 
+    def note_words(self, message: Unknown) -> None:
+        """Keep what the venue says of an error: if an acknowledgement does not come, it may be why."""
+        if message.kind.startswith("error"):
+            self._last_words = message.kind.removeprefix("error").lstrip(" :") or message.kind
+
     def check_streaming(self) -> None:
         """Go on to STREAMING if everything was sent and is acknowledged."""
         if not self._streaming and self._last_sent and not self._outbox and not self._owner.pending():
@@ -205,6 +212,8 @@ class Connection:
         assert self._end is not None  # set by run
         context = self._context
         loop = asyncio.get_running_loop()
+        if not await self._has_turn(self._end):
+            return None
         self._transport = await open_transport(context.url, context.config, context.resolver, self, self._on_state)
         self._opened_at = loop.time()
         self._on_state(StreamState.CONNECTED)
@@ -224,6 +233,24 @@ class Connection:
             for worker in workers:
                 worker.cancel()
             await asyncio.gather(*workers, return_exceptions=True)
+
+    async def _has_turn(self, end: asyncio.Future[Exception | None]) -> bool:
+        """Wait until the venue takes another connection; return False if this one is not wanted any more."""
+        context = self._context
+        limiter = connection_limiter(context.venue, context.url, context.config)
+        if limiter is None:
+            return True
+        # As long as a server may make us wait for anything else.
+        turn = asyncio.ensure_future(wait_for_turn(limiter, context.config.backoff.max_retry_after))
+        try:
+            await asyncio.wait((turn, end), return_when=asyncio.FIRST_COMPLETED)
+        finally:
+            turn.cancel()
+            await asyncio.gather(turn, return_exceptions=True)
+        if end.done():
+            return False
+        turn.result()
+        return True
 
     async def _send_queued(self) -> None:
         pause = 1.0 / self._context.venue.messages_per_second
@@ -258,7 +285,9 @@ class Connection:
             if pending and not self._outbox and loop.time() > self._last_sent + timeout:
                 named = ", ".join(pending[:5]) + ("…" if len(pending) > 5 else "")
                 name = self._context.venue.name
-                self.fail(Stalled(f"{name} did not acknowledge the subscription to {named} within {timeout:g} s"))
+                said = f"; it said: {self._last_words}" if self._last_words else ""
+                error = f"{name} did not acknowledge the subscription to {named} within {timeout:g} s{said}"
+                self.fail(Stalled(error))
                 return
 
     async def _send_heartbeats(self, interval: float) -> None:

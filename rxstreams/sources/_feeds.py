@@ -55,10 +55,13 @@ class Feeds:
 
         Raises:
             UnknownSymbol: a symbol is not in the form that the venue takes.
-            ValueError: ``history`` is longer than an hour.
+            ValueError: ``history`` is longer than an hour, or the venue has no past trades.
             TypeError: an option does not exist; the message lists those that do.
         """
-        channel = Channel("trades", running=_running(history))
+        running = _running(history)
+        if running is not None:
+            self._check_past_trades(f"history={history!r}")
+        channel = Channel("trades", running=running)
         return Stream(self.venue, symbols, channel, StreamConfig.of(options), scheduler=scheduler)
 
     def ohlc(
@@ -92,7 +95,7 @@ class Feeds:
 
         Raises:
             ValueError: with a history: the candles are longer than an hour, they can't build those of ``history``, the
-                venue has none of their timeframe, or there is no REST API that may be asked.
+                venue has none of their timeframe or no past trades, or there is no REST API that may be asked.
             UnknownSymbol, TypeError: as ``trades``.
         """
         base, chosen = Timeframe(timeframe), check_symbols(self.venue, symbols)
@@ -104,7 +107,7 @@ class Feeds:
         wanted, config = Timeframe(history), StreamConfig.of(options)
         if not base.serves(wanted):
             raise NotServed(f"history={history!r} is no whole number of {base} candles, so these can't build those")
-        self.venue.check_timeframe(base)
+        self.venue.check_timeframe(base, rest=True)
         self._check_rest(f"history={history!r}", config)
         client = self._client(options, scheduler)
         # Each symbol asks twice, first for its trades, and all go through one limiter.
@@ -136,7 +139,7 @@ class Feeds:
 
         Args:
             symbols: ``BASE/QUOTE``.
-            timeframe: one that the venue has.
+            timeframe: one that the venue has live; with a history, of the past too.
             history: closed intervals before the present one, by the venue's time, whose candles come first; fewer come
                 where the venue has fewer. Whoever subscribes later, while the feed runs, gets none.
             scheduler: its loop; None: the one that all feeds of the venue share.
@@ -147,13 +150,14 @@ class Feeds:
             REST have ``span`` 0.
 
         Raises:
-            ValueError: the venue has no candles of that timeframe; the message lists those that it has. Or history is
-                wanted and there is no REST API that may be asked.
+            ValueError: the venue has no live candles of that timeframe; the message lists those that it has. Or history
+                is wanted and there are no past ones, or no REST API that may be asked.
             UnknownSymbol, TypeError: as ``trades``.
         """
-        channel = Channel("candles", self.venue.check_timeframe(Timeframe(timeframe)), to_count("history", history))
+        channel = Channel("candles", self._check_live(Timeframe(timeframe)), to_count("history", history))
         config = StreamConfig.of(options)
         if channel.history:
+            self.venue.check_timeframe(Timeframe(timeframe), rest=True)
             self._check_rest(f"history={history!r}", config)
         return Stream(self.venue, symbols, channel, config, scheduler=scheduler)
 
@@ -184,9 +188,17 @@ class Feeds:
 
         Errors:
             SubscriptionError: the venue does not know the symbol.
+            HistoryTooShort: the venue's trades begin later than ``since``; all that it has came before.
             StreamError: of the class that says what failed.
             QuotaExceeded: the limiter had no place for a page, for longer than ``backoff.max_retry_after``.
+
+        Raises:
+            ValueError: the venue has no past trades.
+            UnknownSymbol, TypeError: as ``trades``.
+
+        Memory: O(page); O(trades) where the venue's pages lead from the newest trade backwards.
         """
+        self._check_past_trades("rest_trades()")
         check_symbols(self.venue, [symbol])
         first = to_nanoseconds(since, "since")
         last = None if until is None else to_nanoseconds(until, "until")
@@ -208,7 +220,7 @@ class Feeds:
 
         Args:
             symbol: ``BASE/QUOTE``.
-            timeframe: one that the venue has.
+            timeframe: one of which the venue has past candles.
             since: the first candle's earliest open time.
             until: where to stop, exclusive; None: at the newest, which is not closed.
             priority: of each page, in the limiter that all who talk to the same address share.
@@ -221,14 +233,38 @@ class Feeds:
 
         Errors:
             as ``rest_trades``.
+
+        Raises:
+            ValueError: the venue has no past candles of that timeframe; the message lists those that it has.
+            UnknownSymbol, TypeError: as ``trades``.
         """
         check_symbols(self.venue, [symbol])
-        wanted = self.venue.check_timeframe(Timeframe(timeframe))
+        wanted = self.venue.check_timeframe(Timeframe(timeframe), rest=True)
         first = to_nanoseconds(since, "since")
         last = None if until is None else to_nanoseconds(until, "until")
         return self._client(options, scheduler).candles(
             symbol, wanted, first, last, priority=priority, attempts=attempts
         )
+
+    def _check_live(self, timeframe: Timeframe) -> Timeframe:
+        """Return the timeframe if the venue has live candles of it; if it has none at all, say what there is instead.
+
+        Raises:
+            ValueError: it has none.
+        """
+        try:
+            return self.venue.check_timeframe(timeframe)
+        except ValueError as error:
+            past = self.venue.rest_timeframes
+            if self.venue.candle_timeframes or not past:
+                raise
+            raise ValueError(
+                f"{error}; ohlc() builds them from its trades, rest_candles() has those of the past: {', '.join(past)}"
+            ) from None
+
+    def _check_past_trades(self, wanted: str) -> None:
+        if not self.venue.has_rest_trades:
+            raise ValueError(f"{wanted} needs past trades, and the REST API of {self.venue.name} has none")
 
     def _check_rest(self, wanted: str, config: StreamConfig) -> None:
         if not may_fetch(self.venue, config):

@@ -14,8 +14,11 @@ from rxstreams.items import PriceTick
 from rxstreams.operators import RetryInfo, retry_with_backoff
 from rxstreams.sources._connection import Connection, ConnectionContext, ConnectionOwner
 from rxstreams.sources._subscriptions import Subscriptions
-from rxstreams.sources.venue import Acknowledged, Rejected
+from rxstreams.sources.venue import Acknowledged, Goodbye, Rejected, Skipped, Unknown
 from rxstreams.states import StreamState
+
+_SPREAD = 0.1  # of ``connect_timeout``
+_LONGEST_PAUSE = 8  # times ``connect_timeout``
 
 
 class HandingOver(ConnectionOwner, Protocol):
@@ -59,7 +62,7 @@ class Handover:
     brought of it. A symbol of which it brought nothing has not traded since it was acknowledged there, once the next
     one's clock is past that by the venue's disorder; and the present one has delivered all before, once its own is.
 
-    The old connection's loss, a change of the symbols or a refusal end the attempt.
+    The old connection's loss, a change of the symbols, a refusal or a goodbye on the next one end the attempt.
 
     Args:
         line: whose connection is replaced.
@@ -94,12 +97,14 @@ class Handover:
         self.held: list[PriceTick] = []
         self._line = line
         self._context = context
+        self._parse = subscriptions.conversation.parse
         self._disorder = disorder
         self._max_held = max_held
         self.since = LATEST
         self.state = StreamState.DISCONNECTED
         self._acknowledged: dict[str, int] = {}
         self._unstamped: set[str] = set()  # acknowledged without a time: the next stamp on it is later
+        self._skipped: set[str] = set()  # trades of them were not passed on: none is stamped later than the next stamp
         self._joined: set[str] = set()
         self._first: dict[str, PriceTick] = {}
         self._newest = 0
@@ -166,6 +171,7 @@ class Handover:
             return self._line.on_open(connection)
         self.connection = connection
         frames = self.subscriptions.open()
+        self._parse = self.subscriptions.conversation.parse
         self._unstamped.update(self.subscriptions.confirmed)  # of a venue that acknowledges nothing
         return frames
 
@@ -182,7 +188,7 @@ class Handover:
             self._line.on_frame(frame)
             return
         try:
-            messages = list(self._context.venue.parse(frame))
+            messages = list(self._parse(frame))
         except Exception:  # whatever was in it, this connection proves nothing
             self.give_up()
             return
@@ -191,7 +197,11 @@ class Handover:
                 self._hold(message)
             elif isinstance(message, Acknowledged):
                 self._on_acknowledged(message)
-            elif isinstance(message, Rejected):
+            elif isinstance(message, Skipped):
+                self._on_skipped(message)
+            elif isinstance(message, Unknown) and self.connection is not None:
+                self.connection.note_words(message)
+            elif isinstance(message, (Rejected, Goodbye)):
                 self.give_up()
                 return
         self.check()
@@ -201,7 +211,10 @@ class Handover:
         self.since = min(self.since, tick.timestamp - self._disorder)
         for symbol in self._unstamped:
             self._note_acknowledged(symbol, self._newest)
+        for symbol in self._skipped:
+            self._note_acknowledged(symbol, self._newest + self._disorder)
         self._unstamped.clear()
+        self._skipped.clear()
         if self.subscriptions.is_confirmed(tick.symbol):
             self.held.append(tick)
             self._first.setdefault(tick.symbol, tick)
@@ -210,12 +223,23 @@ class Handover:
 
     def _on_acknowledged(self, message: Acknowledged) -> None:
         for symbol in self.subscriptions.acknowledge(message):
+            if symbol in self._skipped:
+                continue
             if message.time:
                 self._note_acknowledged(symbol, message.time)
             else:
                 self._unstamped.add(symbol)
         if self.connection is not None:
             self.connection.check_streaming()
+
+    def _on_skipped(self, message: Skipped) -> None:
+        """Begin anew with the symbols: what was not passed on must have come on the present connection."""
+        for symbol in message.symbols:
+            self._first.pop(symbol, None)
+            self._joined.discard(symbol)
+            self._acknowledged.pop(symbol, None)
+            self._unstamped.discard(symbol)
+            self._skipped.add(symbol)
 
     def _note_acknowledged(self, symbol: str, time: int) -> None:
         self._acknowledged[symbol] = time
@@ -235,11 +259,11 @@ class Handover:
 
 
 class Succession:
-    """Begins a hand-over when a connection has reached its age.
+    """Begins a hand-over when a connection has reached its age, or when the venue says that it will close it.
 
     Args:
         line: whose connections they are.
-        context: of the feed; ``config.max_age`` says when.
+        context: of the feed; ``config.max_age`` says at which age; None: at none.
         disorder: nanoseconds that a trade may be stamped before one that was sent earlier.
         make_subscriptions: makes those of the next connection.
     """
@@ -258,14 +282,27 @@ class Succession:
         self._timer = SerialDisposable()
         self._pause = context.config.connect_timeout
         self._handover: Handover | None = None
+        self._may_hasten = False
 
     def arm(self) -> None:
-        """Count the age of a connection from now on."""
+        """Count the age of a connection from now on, and listen to goodbyes on it."""
+        self.stop()
+        self._may_hasten = True
+        self._pause = self._context.config.connect_timeout
         age = self._context.config.max_age
         if age is not None:
             # Not all at once: the sockets of one feed were opened together.
             self._wait(age * random.uniform(0.9, 1.0))
-            self._pause = self._context.config.connect_timeout
+
+    def hasten(self) -> None:
+        """Begin a hand-over now, since the venue will close the connection soon.
+
+        Nothing happens while one is under way, or before ``arm``.
+        """
+        if self._may_hasten and self._handover is None:
+            self._may_hasten = False  # what is said again must not put it off
+            # Not all at once: a server says goodbye to all of its connections.
+            self._wait(_SPREAD * self._context.config.connect_timeout * random.random())
 
     def cancel(self) -> None:
         """End a hand-over that is under way, since its symbols are others now; another follows."""
@@ -275,6 +312,7 @@ class Succession:
     def stop(self) -> None:
         """End the waiting, and a hand-over that is under way: the present connection is gone."""
         self._timer.disposable = Disposable()
+        self._may_hasten = False
         if self._handover is not None:
             self._handover.dispose()
             self._handover = None
@@ -300,7 +338,8 @@ class Succession:
         """Try it once more, each time after a longer pause."""
         self._handover = None
         self._wait(self._pause)
-        self._pause = min(2 * self._pause, self._context.config.max_age or self._pause)
+        config = self._context.config
+        self._pause = min(2 * self._pause, config.max_age or _LONGEST_PAUSE * config.connect_timeout)
 
 
 def _after(scheduler: abc.SchedulerBase, seconds: float, action: Callable[[], None]) -> abc.DisposableBase:

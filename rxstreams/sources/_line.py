@@ -4,8 +4,7 @@ from __future__ import annotations
 
 import logging
 import time
-from collections.abc import Iterable, Mapping
-from typing import Protocol
+from collections.abc import Iterable
 
 from msgspec.structs import force_setattr
 from reactivex.disposable import SerialDisposable
@@ -21,33 +20,21 @@ from rxstreams.sources._candle_recovery import FetchCandles
 from rxstreams.sources._connection import Connection, ConnectionContext
 from rxstreams.sources._fetching import recovery_plan
 from rxstreams.sources._handover import Handover, Succession
+from rxstreams.sources._line_candles import LineCandles
 from rxstreams.sources._line_coverage import LineCoverage
+from rxstreams.sources._line_doubts import LineDoubts
+from rxstreams.sources._line_owner import LineOwner
+from rxstreams.sources._line_report import LineReport
 from rxstreams.sources._line_trades import LineTrades
 from rxstreams.sources._meter import Meter
 from rxstreams.sources._native_candles import native_candles
-from rxstreams.sources._subscriptions import Subscriptions
-from rxstreams.sources.venue import Acknowledged, Channel, Heartbeat, Message, Rejected, Unknown
-from rxstreams.states import EventKind, StreamEvent, StreamState
+from rxstreams.sources._subscriptions import Refusal, Subscriptions
+from rxstreams.sources.venue import Acknowledged, Channel, Goodbye, Heartbeat, Message, Rejected, Skipped, Unknown
+from rxstreams.states import StreamState
 
 logger = logging.getLogger("rxstreams")
 
 _AHEAD_LIMIT = 60 * SECOND
-
-
-class LineOwner(Protocol):
-    """Who a line works for: a Stream. Called on the loop's thread."""
-
-    def on_item(self, item: PriceTick | OHLCCandle) -> None:
-        """Send an item to the observers."""
-        ...
-
-    def on_event(self, event: StreamEvent) -> None:
-        """Tell what happened."""
-        ...
-
-    def on_line_end(self, line: Line, error: Exception | None) -> None:
-        """The line has ended; None: as it was asked to."""
-        ...
 
 
 class Line:
@@ -55,7 +42,7 @@ class Line:
 
     Attributes:
         number: from 0.
-        state: of its connection.
+        report: tells what happens to it.
         subscriptions: its symbols.
 
     Memory: O(symbols), and what is held while a gap is being recovered.
@@ -76,13 +63,13 @@ class Line:
         begun: set[str] | None = None,
     ) -> None:
         self.number = number
-        self.state = StreamState.DISCONNECTED
+        self.report = LineReport(owner, number)
         self.subscriptions = Subscriptions(context.venue, channel, symbols)
         self._context = context
         self._owner = owner
         self._on_item = owner.on_item
         self._meter = meter
-        self._parse = context.venue.parse
+        self._parse = self.subscriptions.conversation.parse
         disorder = int(context.venue.disorder * SECOND)
         self._coverage = LineCoverage(self.subscriptions, disorder)
         plan = recovery_plan(context.config, context.venue)
@@ -90,7 +77,7 @@ class Line:
         self._trades = LineTrades(
             self._coverage,
             owner.on_item,
-            self._report,
+            self.report,
             meter,
             fetch=fetch,
             plan=plan,
@@ -98,16 +85,24 @@ class Line:
             turns=turns,
             history=channel.running,
             begun=begun,
+            ordered=context.venue.ordered,
         )
-        self._candles = native_candles(
-            channel, context.venue, self._publish, self._report, fetch_candles, plan, scheduler, turns
+        candles = native_candles(
+            channel, context.venue, self._publish, self.report, fetch_candles, plan, scheduler, turns
         )
+        self._candles = None if candles is None else LineCandles(candles, self._coverage)
         self._holder = self._candles or self._trades
+        self._doubts = LineDoubts(self._coverage, self._holder, self.report, meter)
         self._succession = Succession(self, context, disorder, lambda: self.subscriptions.for_next_connection())
         self._connection: Connection | None = None
         self._subscription = SerialDisposable()
         self._bad_frames = BadFrames(f"{context.venue.name} line {number}", context.config.max_bad_share)
         self._ended = False
+
+    @property
+    def state(self) -> StreamState:
+        """Where its connection is."""
+        return self.report.state
 
     @property
     def newest(self) -> int:
@@ -162,6 +157,10 @@ class Line:
         self._send(self.subscriptions.remove(names))
         self._uncover(names)
 
+    def refuse(self, symbols: tuple[str, ...], reason: str) -> None:
+        """Do as if the venue had refused symbols."""
+        self._on_rejected(Rejected(symbols=symbols, reason=reason))
+
     # What a hand-over asks and calls
 
     @property
@@ -177,6 +176,7 @@ class Line:
         """Go on with the next connection: the present one is closed, and what both brought goes out once."""
         self._connection = handover.connection
         self.subscriptions = self._coverage.subscriptions = handover.subscriptions
+        self._parse = self.subscriptions.conversation.parse
         self._meter.opened(self.number)
         self._subscription.disposable = handover.subscription
         self._succession.arm()
@@ -195,19 +195,19 @@ class Line:
 
     def on_state(self, state: StreamState) -> None:
         """Note where the connection is."""
-        if state is not self.state and not self._ended:
-            self.state = state
-            self._report("state", reason=state.value)
+        if not self._ended:
+            self.report.enter(state)
 
     def on_open(self, connection: Connection) -> list[str]:
         """Begin a new span; return the frames that subscribe."""
         self._connection = connection
         self._coverage.begin(may_continue=self._trades.may_continue)
         self._meter.opened(self.number)
-        if self._candles is None:
+        if self._candles is None:  # nothing proves of candles that two connections overlap
             self._succession.arm()
         frames = self.subscriptions.open()
-        self._resume(self.subscriptions.confirmed)  # of a venue that acknowledges nothing
+        self._parse = self.subscriptions.conversation.parse
+        self._holder.resume(self.subscriptions.confirmed)  # of a venue that acknowledges nothing
         return frames
 
     def pending(self) -> tuple[str, ...]:
@@ -223,9 +223,11 @@ class Line:
         error = info.error
         was_open = self._connection is not None
         self._disconnected()
+        if self._ended:  # by an observer that was sent what was held
+            return
         self._meter.lost(type(error).__name__)
         if was_open:
-            self._report("loss", symbols=self.subscriptions.wanted, reason=str(error), error=error)
+            self.report("loss", symbols=self.subscriptions.wanted, reason=str(error), error=error)
         logger.warning(
             "%s line %d: %s; attempt %d in %.1f s",
             self._context.venue.name,
@@ -256,7 +258,7 @@ class Line:
     def _disconnected(self) -> None:
         self._connection = None
         self._succession.stop()
-        self._lose(self._coverage.since)
+        self._holder.lose(self._coverage.since)
         self._coverage.end()
         self._bad_frames.clear()
         self._meter.closed(self.number)
@@ -305,15 +307,23 @@ class Line:
             self._on_acknowledged(message)
         elif isinstance(message, Rejected):
             self._on_rejected(message)
+        elif isinstance(message, Goodbye):
+            self._on_goodbye(message)
         elif isinstance(message, Unknown):
             self._meter.unknown_messages += 1
+            if self._connection is not None:
+                self._connection.note_words(message)
+        elif isinstance(message, Skipped):
+            self._doubts.skip(message)
         elif not isinstance(message, Heartbeat):
             raise MessageError(f"{self._context.venue.name}.parse gave {message!r}, which is no message of a venue")
 
     def _on_acknowledged(self, message: Acknowledged) -> None:
         for symbol in self.subscriptions.acknowledge(message):
             self._coverage.acknowledge(symbol, message.time)
-            self._resume((symbol,))
+            self._holder.resume((symbol,))
+        self._send(self.subscriptions.remove_late())
+        self._on_refusal(self.subscriptions.resolve())
         self._check_streaming()
 
     def _check_streaming(self) -> None:
@@ -321,26 +331,34 @@ class Line:
             self._connection.check_streaming()
 
     def _on_rejected(self, message: Rejected) -> None:
-        refused = self.subscriptions.reject(message)
+        self._on_refusal(self.subscriptions.reject(message))
+        self._check_streaming()
+
+    def _on_refusal(self, refusal: Refusal) -> None:
+        if refusal.again:
+            self._succession.cancel()
+            if refusal.was_confirmed:
+                self._doubts.doubt_all(withdrawn=refusal.again)
+            self._send(refusal.frames)
+        refused = refusal.symbols
         if not refused:
             return
         self._uncover(refused)
-        error = SubscriptionError(refused, message.reason)
-        self._report("refused", symbols=refused, reason=message.reason, error=error)
+        error = SubscriptionError(refused, refusal.reason)
+        self.report("refused", symbols=refused, reason=refusal.reason, error=error)
         logger.warning("%s line %d: %s", self._context.venue.name, self.number, error)
         if not self.subscriptions.wanted:
             self.on_end(error)
-        self._check_streaming()
+
+    def _on_goodbye(self, message: Goodbye) -> None:
+        logger.info("%s line %d will be closed: %s", self._context.venue.name, self.number, message.reason)
+        self._succession.hasten()
 
     def _on_candle(self, candle: OHLCCandle, received: int) -> None:
         assert self._candles is not None  # a venue sends candles only where candles are subscribed to
         if candle.open_time - received > _AHEAD_LIMIT:
             raise MessageError(f"a candle of {candle.time:%Y-%m-%dT%H:%M:%SZ} is over 60 s ahead of its receipt")
-        since = self._coverage.since_of_candle(candle.symbol, candle.open_time)
-        if since is not None:
-            force_setattr(candle, "span", self._coverage.span)
-            force_setattr(candle, "since", since)
-            self._candles.add(candle)
+        self._candles.add(candle)
 
     def _publish(self, candle: OHLCCandle) -> None:
         self._meter.ticks += 1
@@ -355,40 +373,12 @@ class Line:
         if self._ended:
             return
         self._meter.parse_errors += 1
-        self._report("bad_message", reason=str(error), error=error)
-        # A trade of any of its symbols may have been in it.
-        self._lose(self._coverage.doubt(), is_living=True)
-        self._resume(self.subscriptions.confirmed)
+        self.report("bad_message", reason=str(error), error=error)
+        self._doubts.doubt_all()  # a trade of any of its symbols may have been in it
         self._bad_frames.add(error)
         if self._bad_frames.are_too_many and self._connection is not None:
             self._connection.fail(error)
 
-    def _lose(self, covered: Mapping[str, int], *, is_living: bool = False) -> None:
-        if self._candles is None:
-            self._trades.lose(covered, is_living=is_living)
-
-    def _resume(self, symbols: Iterable[str]) -> None:
-        if self._candles is None:
-            self._trades.resume(symbols)
-        else:
-            for symbol in symbols:
-                self._candles.resume(symbol, self._coverage.since.get(symbol, 0))
-
-    def _send(self, frames: list[str]) -> None:
+    def _send(self, frames: Iterable[str]) -> None:
         if self._connection is not None and frames:
-            self._connection.send(frames)
-
-    def _report(
-        self, kind: EventKind, *, symbols: tuple[str, ...] = (), reason: str = "", error: BaseException | None = None
-    ) -> None:
-        self._owner.on_event(
-            StreamEvent(
-                kind=kind,
-                state=self.state,
-                line=self.number,
-                time=time.time_ns(),
-                symbols=symbols,
-                reason=reason,
-                error=error,
-            )
-        )
+            self._connection.send(list(frames))

@@ -35,6 +35,7 @@ class LineCoverage:
         # Acknowledged without a time: covered from the next stamp on this line plus the venue's disorder.
         self._unstamped: set[str] = set()
         self._acknowledged: dict[str, int] = {}
+        self._skipped: set[str] = set()  # trades came before the acknowledgement and were not passed on
         self._has_stamp = False
 
     def begin(self, *, may_continue: bool) -> None:
@@ -52,11 +53,12 @@ class LineCoverage:
         self.since.clear()
         self._unstamped.clear()
         self._acknowledged.clear()
+        self._skipped.clear()
         self._has_stamp = False
 
     def acknowledge(self, symbol: str, time: int) -> None:
-        """Cover a symbol from a time on; 0: from the next stamp on."""
-        if time:
+        """Cover a symbol from a time on; 0: from the next stamp on, and also where trades of it were skipped before."""
+        if time and symbol not in self._skipped:
             # A trade of that very instant may have been published before the venue took the subscription.
             self.since[symbol] = time + 1
             self._acknowledged[symbol] = time
@@ -85,10 +87,16 @@ class LineCoverage:
 
     def uncover(self, symbols: Iterable[str]) -> None:
         """Forget symbols, and begin a new span so that no tick of this line closes their candles."""
+        self.withdraw(symbols)
+        self.break_off()
+
+    def withdraw(self, symbols: Iterable[str]) -> None:
+        """Forget symbols: they are covered when they are acknowledged, again or for the first time."""
         for symbol in symbols:
             self.since.pop(symbol, None)
             self._unstamped.discard(symbol)
-        self.break_off()
+            self._acknowledged.pop(symbol, None)
+            self._skipped.discard(symbol)
 
     def break_off(self) -> None:
         """End the run: nothing that comes goes on with what was before."""
@@ -121,6 +129,20 @@ class LineCoverage:
         self.since.clear()
         self.unsettle()
         return before
+
+    def skip(self, symbol: str) -> int:
+        """Begin a symbol's coverage anew after the next stamp, for trades of it were not passed on.
+
+        Returns:
+            Where it began until now, nanoseconds; 0: nowhere yet.
+        """
+        self._acknowledged.pop(symbol, None)  # they may be stamped later than all that is known
+        since = self.since.pop(symbol, 0)
+        if since:
+            self._unstamped.add(symbol)
+        elif not self.subscriptions.is_confirmed(symbol):
+            self._skipped.add(symbol)
+        return since
 
     def since_of(self, symbol: str, timestamp: int) -> int | None:
         """Take the next stamp; return where its symbol's coverage begins; None: the line is not for it (any more)."""

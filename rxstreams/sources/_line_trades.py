@@ -4,20 +4,21 @@ from __future__ import annotations
 
 import logging
 from collections import Counter, defaultdict
-from collections.abc import Callable, Hashable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Collection, Hashable, Iterable, Iterator, Mapping, Sequence
 
 from reactivex import abc
 
 from rxstreams.items import PriceTick
+from rxstreams.recovery.clock import RecoveryClock
 from rxstreams.recovery.fetch_turns import FetchTurns
 from rxstreams.recovery.gap_recovery import GapRecovery
-from rxstreams.recovery.clock import RecoveryClock
 from rxstreams.recovery.owner import Fetch
 from rxstreams.recovery.plan import RecoveryPlan
 from rxstreams.recovery.seen_trades import identity_of
 from rxstreams.sources._line_coverage import LineCoverage
 from rxstreams.sources._meter import Meter
 from rxstreams.sources._native_candles import Report
+from rxstreams.sources._trade_order import TradeOrder
 from rxstreams.timeframe import Timeframe
 
 logger = logging.getLogger("rxstreams")
@@ -37,6 +38,7 @@ class LineTrades:
         turns: shared by all lines of the feed.
         history: the running interval of this timeframe is fetched when a symbol's coverage begins; None: nothing is.
         begun: symbols for which that was done, by any line of the feed.
+        ordered: whether they come in the order of their stamps; else they are sorted before they go out.
 
     Attributes:
         newest_sent: the newest stamp that was sent, nanoseconds; 0: nothing was.
@@ -57,11 +59,19 @@ class LineTrades:
         turns: FetchTurns,
         history: Timeframe | None = None,
         begun: set[str] | None = None,
+        ordered: bool = True,
     ) -> None:
         self.newest_sent = 0
         self._begun = set[str]() if begun is None else begun
         self._coverage = coverage
-        self._send = send
+        self._order = (
+            None
+            if ordered
+            else TradeOrder(
+                send, scheduler, disorder=plan.disorder, max_held=plan.max_held, on_overflow=self._on_overflow
+            )
+        )
+        self._send = send if self._order is None else self._order.add
         self._report = report
         self._meter = meter
         self._fetches = fetch is not None
@@ -69,9 +79,6 @@ class LineTrades:
         self._without_time: set[str] = set()  # acknowledged so: the first stamp tells which interval is running
         self._recovery = GapRecovery(fetch, plan, self, RecoveryClock(scheduler), turns)
         self.add = self._recovery.take if self._history is None else self._look_back_and_take
-        self.forget = self._recovery.forget
-        self.flush = self._recovery.flush
-        self.dispose = self._recovery.dispose
 
     def knows(self, tick: PriceTick) -> bool:
         """Return whether a trade was delivered, as far as that can be told."""
@@ -107,7 +114,34 @@ class LineTrades:
 
     def lose(self, covered: Mapping[str, int], *, is_living: bool = False) -> None:
         """Note that the line broke, or that trades of any symbol may be missing on the living one."""
-        self._recovery.lose(covered, is_living=is_living)
+        if self._order is not None and not is_living:
+            self._order.flush()  # nothing comes any more that could go before them
+        self._recovery.lose(covered, newest=self._coverage.newest, is_living=is_living)
+
+    def doubt(self, symbol: str, since: int) -> bool:
+        """Note that trades of one symbol may be missing on the living line; return whether that opened a gap."""
+        has_opened = self._recovery.doubt(symbol, since, self._coverage.newest)
+        if has_opened:
+            self._coverage.unsettle()  # no other's tick closes its candles meanwhile
+        return has_opened
+
+    def forget(self, symbols: Collection[str]) -> None:
+        """Drop symbols and what is held of them: nobody wants them any more."""
+        self._recovery.forget(symbols)
+        if self._order is not None:
+            self._order.forget(symbols)
+
+    def flush(self) -> None:
+        """Send what is held: the line has ended."""
+        self._recovery.flush()
+        if self._order is not None:
+            self._order.flush()
+
+    def dispose(self) -> None:
+        """Drop everything; nothing is taken any more."""
+        self._recovery.dispose()
+        if self._order is not None:
+            self._order.dispose()
 
     def resume(self, symbols: Iterable[str]) -> None:
         """Note that the line delivers symbols, again or for the first time."""
@@ -120,6 +154,10 @@ class LineTrades:
                     self._recovery.reach_back(symbol, self._history.floor(acknowledged))
                 else:
                     self._without_time.add(symbol)
+
+    def _on_overflow(self, ticks: int) -> None:
+        self._meter.unsorted += ticks
+        logger.warning("%d trades were sent before their time to be sorted was over: more than max_held waited", ticks)
 
     def _look_back_and_take(self, tick: PriceTick) -> None:
         if self._history is not None and tick.symbol in self._without_time:

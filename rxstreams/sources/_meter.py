@@ -24,6 +24,7 @@ class Meter:
         self.connects = 0
         self.dropped = 0
         self.duplicates = 0
+        self.unsorted = 0
         self.last_received = 0
         self._reconnects: Counter[str] = Counter()
         self._lags: deque[int] = deque(maxlen=_LAGS)
@@ -62,6 +63,7 @@ class Meter:
             uptime=time.monotonic() - min(opened) if opened else 0.0,
             dropped=self.dropped,
             duplicates=self.duplicates,
+            unsorted=self.unsorted,
         )
 
 

@@ -48,6 +48,7 @@ def native_candles(
     return NativeCandles(
         channel.timeframe,
         has_flag=venue.closes_candles,
+        may_change=venue.candles_may_change,
         is_flat=venue.fill == "flat",
         history=channel.history,
         emit=emit,
@@ -72,6 +73,8 @@ class NativeCandles:
     Args:
         timeframe: of the candles.
         has_flag: whether the venue sends a closed flag.
+        may_change: whether a candle may still change after one of a later interval came: then that one alone proves
+            nothing, and REST is asked for it, ``settle`` after it closed.
         is_flat: whether the venue has candles, at the last close, of intervals without trades.
         history: how many closed intervals before the first live one are fetched first.
         emit: called with every candle: open ones (``closed=False``) as they change, each closed one once, in order.
@@ -89,6 +92,7 @@ class NativeCandles:
         timeframe: Timeframe,
         *,
         has_flag: bool,
+        may_change: bool = False,
         is_flat: bool = False,
         history: int = 0,
         emit: Callable[[OHLCCandle], None],
@@ -100,6 +104,7 @@ class NativeCandles:
     ) -> None:
         self._timeframe = timeframe
         self._has_flag = has_flag
+        self._may_change = may_change
         self._is_flat = is_flat
         self._history = history if fetch is not None else 0
         self._emit = emit
@@ -108,7 +113,16 @@ class NativeCandles:
         self._recovery = (
             None
             if fetch is None
-            else CandleRecovery(fetch, timeframe, plan, self, scheduler, turns, most=plan.max_held + history)
+            else CandleRecovery(
+                fetch,
+                timeframe,
+                plan,
+                self,
+                scheduler,
+                turns,
+                most=plan.max_held + history,
+                delay=plan.settle if may_change else 0.0,
+            )
         )
         self._series: dict[str, CandleSeries] = {}
         self._waits: dict[str, CandleWait] = {}
@@ -120,20 +134,26 @@ class NativeCandles:
         Args:
             symbol: the symbol.
             now: the venue's time, nanoseconds; 0: it does not say. Then ours is taken for the question of where history
-                begins; where it ends, REST says.
+                begins, until REST or the line tells the venue's; where it ends, those say.
         """
         if symbol not in self._series:
-            self._begin(symbol, now or time.time_ns())
+            self._begin(symbol, now)
 
     def add(self, candle: OHLCCandle) -> None:
         """Take an update, stamped with the line's span and since."""
         series = self._series.get(candle.symbol) or self._begin(candle.symbol, candle.open_time)
         if not series.take(candle):
+            if series.is_contradicted_by(candle):
+                self._lose(
+                    series, candle.open_time, "the first of them has changed after it was sent as complete", None
+                )
             return
         wait = self._waits.get(series.name)
         if wait is None:
             self._go_on(series)
-        elif sum(len(each.held) for each in self._waits.values()) > self._max_held:
+            return
+        wait.look()
+        if sum(len(each.held) for each in self._waits.values()) > self._max_held:
             self._give_up_all(wait, reason=f"more than {self._max_held:,} candles were held")
 
     def forget(self, symbols: Iterable[str]) -> None:
@@ -168,7 +188,7 @@ class NativeCandles:
         if series.hole:
             hole, series.hole = series.hole, 0
             self._lose(series, hole, "the venue does not remember them", None)
-        elif not wait.is_first:
+        elif wait.is_recovery:
             self._report("recovered", symbols=(series.name,))
 
     def on_given_up(self, wait: CandleWait, reason: str) -> None:
@@ -176,29 +196,54 @@ class NativeCandles:
         del self._waits[wait.series.name]
         self._give_up(wait.series, reason, wait.error)
 
+    def on_time(self, wait: CandleWait, time: int) -> bool:
+        """Let history end before the interval of a time of the venue's, if ours was ahead; return whether it was."""
+        series = wait.series
+        series.is_guess = False
+        due = self._timeframe.floor(time)
+        if due >= series.due:
+            return False
+        if series.has_begun:
+            series.due = due
+        else:
+            self._want(series, due)
+        return True
+
     # Inside
 
     def _begin(self, symbol: str, now: int) -> CandleSeries:
         series = self._series[symbol] = CandleSeries(
-            symbol, self._timeframe, has_flag=self._has_flag, is_flat=self._is_flat, send=self._emit
+            symbol,
+            self._timeframe,
+            has_flag=self._has_flag,
+            may_change=self._may_change,
+            is_flat=self._is_flat,
+            send=self._emit,
         )
         if self._history:
-            series.due = start = self._timeframe.floor(now)
-            for _ in range(self._history):
-                start = self._timeframe.previous(start)
-            series.next = max(start, self._sent_until.get(symbol, start))
+            series.is_guess = not now
+            self._want(series, self._timeframe.floor(now or time.time_ns()))
             self._go_on(series)
         return series
+
+    def _want(self, series: CandleSeries, due: int) -> None:
+        """Want as many closed candles as history has, before a time; those that were sent are not wanted again."""
+        start = due
+        for _ in range(self._history):
+            start = self._timeframe.previous(start)
+        series.due = due
+        series.next = max(start, self._sent_until.get(series.name, start))
 
     def _go_on(self, series: CandleSeries) -> None:
         """Send what can be sent; ask for the rest."""
         if series.release() or self._series.get(series.name) is not series:
             return
         if self._recovery is None:
-            if series.has_begun:
+            if series.has_begun and not series.is_unbroken:
                 self._give_up(series, "nothing is fetched for this feed", None)
             else:
                 series.release(force=True)
+                series.hole = 0
             return
         wait = self._waits[series.name] = self._recovery.begin(series)
         self._recovery.start(wait)

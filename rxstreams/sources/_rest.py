@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import logging
 import random
-from collections.abc import Callable, Mapping
+from collections.abc import Awaitable, Callable, Mapping
 from contextlib import AsyncExitStack
 from dataclasses import replace
 from functools import cached_property
@@ -13,18 +13,21 @@ from typing import TypeVar, cast
 
 from reactivex import Observable, abc
 
+from rxstreams._retry_after import parse_date
 from rxstreams.config import StreamConfig
-from rxstreams.errors import ConnectError, QuotaExceeded, RateLimited
+from rxstreams.errors import ConnectError, MessageError, QuotaExceeded, RateLimited
+from rxstreams.instants import SECOND
 from rxstreams.items import OHLCCandle, PriceTick
 from rxstreams.limits import APIPriority, APIRateLimiter, RateLimitConfig, create_rate_limiter, get_rate_limiter
 from rxstreams.limits.priority import checked_count, checked_priority
 from rxstreams.scheduler import EventLoopThreadScheduler
 from rxstreams.sources._pages import Pages, candle_pages, trade_pages
 from rxstreams.sources._sessions import SessionOptions, SharedSession, share_session
-from rxstreams.sources.venue import RestPage, RestRequest, Venue
+from rxstreams.sources.venue import RestRequest, Venue
 from rxstreams.timeframe import Timeframe
 
 T = TypeVar("T", PriceTick, OHLCCandle)
+Answer = TypeVar("Answer")
 logger = logging.getLogger("rxstreams")
 
 ATTEMPTS = 5
@@ -129,12 +132,15 @@ class RestClient:
 
         Errors:
             StreamError: of the class that says what failed; what was emitted before stays good.
+            HistoryTooShort: the venue's trades begin later; all that it has came before.
             QuotaExceeded: the limiter had no place within ``max_retry_after``.
 
         Raises:
             TypeError, ValueError: an option is wrong.
+
+        Memory: O(page); O(trades) where the venue's pages lead from the newest trade backwards.
         """
-        return self._fetch(trade_pages(self._venue, symbol, since, until), priority, attempts)
+        return self._fetch(trade_pages(self._venue, symbol, since, until), symbol, priority, attempts)
 
     def candles(
         self,
@@ -145,6 +151,7 @@ class RestClient:
         *,
         priority: APIPriority = APIPriority.MEDIUM,
         attempts: int = ATTEMPTS,
+        on_time: Callable[[int], object] | None = None,
     ) -> Observable[OHLCCandle]:
         """Return the venue's own past candles of a symbol, oldest first: a cold Observable.
 
@@ -155,20 +162,56 @@ class RestClient:
             until: where to stop, exclusive; None: at the newest, which is not closed.
             priority: of each page, in the limiter.
             attempts: how often a page is asked for at most.
+            on_time: called with the server's time of each page that says it, nanoseconds, before its candles come.
 
         Emits:
             ``OHLCCandle``; closed ones are complete. Completes, errors and raises as ``trades``.
         """
-        return self._fetch(candle_pages(self._venue, symbol, timeframe, since, until), priority, attempts)
+        seconds = self._venue.settle if self._config.settle is None else self._config.settle
+        pages = candle_pages(
+            self._venue, symbol, timeframe, since, until, settle=int(seconds * SECOND), on_time=on_time
+        )
+        return self._fetch(pages, symbol, priority, attempts)
 
-    def _fetch(self, pages: Pages[T], priority: APIPriority, attempts: int) -> Observable[T]:
+    def symbols(
+        self, request: RestRequest, *, priority: APIPriority = APIPriority.MEDIUM, attempts: int = ATTEMPTS
+    ) -> Observable[frozenset[str]]:
+        """Return the venue's spelling of all its symbols, once: a cold Observable.
+
+        Args:
+            request: the venue's ``symbols_request``.
+            priority: in the limiter.
+            attempts: how often it is asked at most.
+
+        Errors:
+            StreamError, QuotaExceeded: as ``trades``.
+        """
+
+        async def ask(shared: SharedSession, emit: Callable[[frozenset[str]], object]) -> None:
+            emit(await self._ask(shared, request, lambda body, _: self._venue.parse_symbols(body), priority, attempts))
+
+        return self._observable(ask)
+
+    def _fetch(self, pages: Pages[T], symbol: str, priority: APIPriority, attempts: int) -> Observable[T]:
         checked_priority(priority)
         checked_count("attempts", attempts)
 
-        def subscribe(observer: abc.ObserverBase[T], scheduler_: abc.SchedulerBase | None = None) -> abc.DisposableBase:
+        async def walk(shared: SharedSession, emit: Callable[[T], object]) -> None:
+            await pages.walk(
+                lambda request, parse: self._ask(shared, request, parse, priority, attempts, symbol=symbol), emit
+            )
+
+        return self._observable(walk)
+
+    def _observable(
+        self, work: Callable[[SharedSession, Callable[[Answer], object]], Awaitable[None]]
+    ) -> Observable[Answer]:
+        def subscribe(
+            observer: abc.ObserverBase[Answer], scheduler_: abc.SchedulerBase | None = None
+        ) -> abc.DisposableBase:
             del scheduler_  # requests live on the client's loop
 
-            def emit(item: T) -> None:
+            def emit(item: Answer) -> None:
                 try:
                     observer.on_next(item)
                 except Exception as error:
@@ -179,9 +222,7 @@ class RestClient:
             async def fetch() -> None:
                 try:
                     async with share_session(self._options) as shared:
-                        await pages.walk(
-                            lambda request, parse: self._ask(shared, request, parse, priority, attempts), emit
-                        )
+                        await work(shared, emit)
                 except Exception as error:  # a bug too: whoever waits for the end must hear of it
                     observer.on_error(error)
                 except asyncio.CancelledError:
@@ -199,17 +240,19 @@ class RestClient:
         self,
         shared: SharedSession,
         request: RestRequest,
-        parse: Callable[[bytes], RestPage],
+        parse: Callable[[bytes, int | None], Answer],
         priority: APIPriority,
         attempts: int,
-    ) -> RestPage:
-        """Return a page, asked for until it comes."""
+        *,
+        symbol: str = "",
+    ) -> Answer:
+        """Return an answer, asked for until it comes."""
         policy = self._config.backoff
         limit = attempts - 1 if policy.max_attempts is None else min(attempts - 1, policy.max_attempts)
         backoff = replace(policy, max_attempts=limit).start(self._rng)
         while True:
             try:
-                return await self._ask_once(shared, request, parse, priority)
+                return await self._ask_once(shared, request, parse, priority, symbol)
             except Exception as error:
                 wait = backoff.next_wait(error)
                 if wait is None:
@@ -220,8 +263,13 @@ class RestClient:
                 await asyncio.sleep(wait)
 
     async def _ask_once(
-        self, shared: SharedSession, request: RestRequest, parse: Callable[[bytes], RestPage], priority: APIPriority
-    ) -> RestPage:
+        self,
+        shared: SharedSession,
+        request: RestRequest,
+        parse: Callable[[bytes, int | None], Answer],
+        priority: APIPriority,
+        symbol: str,
+    ) -> Answer:
         patience = self._config.backoff.max_retry_after
         turn = self.limiter.acquire(priority=priority, weight=self._venue.rest_weight(request))
         async with AsyncExitStack() as place:
@@ -231,15 +279,29 @@ class RestClient:
             except TimeoutError as error:
                 raise QuotaExceeded(f"{self._base}: no turn in the limiter within {patience:g} s") from error
             session = await shared.get()
-            body = await session.get(
+            answered: int | None = None
+
+            def on_headers(headers: Mapping[str, str]) -> None:
+                nonlocal answered
+                self._observe(headers)
+                answered = parse_date(headers.get("Date"))
+
+            body = await session.ask(
                 self._base,
-                request.path,
-                request.query,
+                request,
                 max_bytes=self._config.max_message_bytes,
-                on_headers=self._observe,
+                on_headers=on_headers,
+                explain=lambda status, body: self._explain(symbol, status, body),
             )
             # Inside: some venues say "too many requests" in the body, and that has to freeze the limiter.
-            return parse(body)
+            return parse(body, answered)
+
+    def _explain(self, symbol: str, status: int, body: bytes) -> Exception | None:
+        """Return what the venue says about a refusal."""
+        try:
+            return self._venue.explain_refusal(symbol, status, body)
+        except MessageError:
+            return None  # not in the venue's own words: a proxy's or a firewall's page
 
     def _observe(self, headers: Mapping[str, str]) -> None:
         """Tell the limiter what the server has counted."""

@@ -17,6 +17,20 @@ from rxstreams.errors import MessageError, RateLimited, SubscriptionError
 from rxstreams.instants import SECOND, parse_decimal_seconds, parse_iso
 from rxstreams.items import OHLCCandle, PriceTick, Side
 from rxstreams.sources._feeds import Feeds
+from rxstreams.sources._wire.kraken import (
+    CANDLES,
+    CURSORS,
+    ENVELOPES,
+    REST_ANSWERS,
+    REST_CANDLES,
+    REST_TRADES,
+    TRADES,
+    Candles,
+    Envelope,
+    RestAnswer,
+    RestCandle,
+    Trades,
+)
 from rxstreams.sources.venue import (
     Acknowledged,
     Channel,
@@ -25,8 +39,10 @@ from rxstreams.sources.venue import (
     Rejected,
     RestPage,
     RestRequest,
+    Skipped,
     Unknown,
     Venue,
+    check_open,
     decode,
 )
 from rxstreams.timeframe import Timeframe
@@ -34,130 +50,32 @@ from rxstreams.timeframe import Timeframe
 # The REST API names two assets as ISO 4217 would; WebSocket v2 names them as everybody does.
 _REST_ASSETS = {"BTC": "XBT", "DOGE": "XDG"}
 _TRADES_PER_PAGE = 1000
+_CANDLES_KEPT = 720
 # With HTTP 200: "EAPI:Rate limit exceeded", "EGeneral:Too many requests", and "EService: Throttled: 1764306000", whose
 # number is the time from which on it may be asked again.
 # Source: https://docs.kraken.com/exchange/guides/rest/ratelimits, read 2026-11-28; the second one is not documented
 # (https://github.com/knowm/XChange/issues/4369).
 _TOO_MANY = ("Rate limit exceeded", "Too many requests", "Throttled")
+# Words of a refusal that are about the symbol. "Already subscribed" is none, and what else there is passes.
+# Source: https://docs.kraken.com/api/docs/websocket-v2/trade, read 2026-11-23 ("Currency pair not supported ABC/USD").
+_NO_SUCH_PAIR = "Currency pair"
+_SUBSCRIBED = "Already subscribed"
+_MICROSECOND = 1_000
 _THROTTLED = re.compile(r"Throttled:\s*\[?(\d{1,12})\b")
 _SIDES = {"buy": Side.BUY, "sell": Side.SELL, "b": Side.BUY, "s": Side.SELL}
 
 
-class _Trade(msgspec.Struct, gc=False):
-    """A trade of the channel ``trade``.
-
-    ::
-
-        {"channel": "trade", "type": "update", "data": [{"symbol": "BTC/USD", "side": "buy", "price": 105944.20,
-         "qty": 0.00027625, "ord_type": "limit", "trade_id": 10218208, "timestamp": "2023-10-06T17:35:55.440295Z"}]}
-
-    Source: https://docs.kraken.com/api/docs/websocket-v2/trade, read 2026-11-23.
-    """
-
-    symbol: str
-    side: Literal["buy", "sell"]
-    price: float
-    qty: float
-    trade_id: int
-    timestamp: str
-
-
-class _Candle(msgspec.Struct, gc=False):
-    """A candle of the channel ``ohlc``: the running state of the present interval, sent on each trade.
-
-    ::
-
-        {"channel": "ohlc", "type": "update", "data": [{"symbol": "BTC/USD", "interval": 1,
-         "interval_begin": "2023-10-04T16:25:00.000000000Z", "open": 106038.2, "high": 106044.3, "low": 106038.1,
-         "close": 106040.1, "volume": 30927.68066226, "vwap": 106039.6, "trades": 12}]}
-
-    Source: https://docs.kraken.com/api/docs/websocket-v2/ohlc, read 2026-11-23.
-    """
-
-    symbol: str
-    interval: int
-    interval_begin: str
-    open: float
-    high: float
-    low: float
-    close: float
-    volume: float
-    vwap: float
-    trades: int
-
-
-class _Result(msgspec.Struct):
-    channel: str = ""
-    symbol: str = ""
-
-
-class _Envelope(msgspec.Struct):
-    """Any message: a channel's update or the answer to a request.
-
-    ::
-
-        {"method": "subscribe", "req_id": 1, "result": {"channel": "trade", "snapshot": false, "symbol": "BTC/USD"},
-         "success": true, "time_in": "2023-09-25T09:04:31.742599Z", "time_out": "2023-09-25T09:04:31.742648Z"}
-        {"error": "Currency pair not supported ABC/USD", "method": "subscribe", "req_id": 1, "success": false,
-         "symbol": "ABC/USD", "time_in": "…", "time_out": "…"}
-        {"channel": "heartbeat"}
-
-    Source: https://docs.kraken.com/api/docs/websocket-v2/trade and …/heartbeat, …/ping, read 2026-11-23.
-    """
-
-    channel: str = ""
-    type: str = ""
-    method: str = ""
-    success: bool = True
-    error: str = ""
-    symbol: str = ""
-    result: _Result | None = None
-    req_id: int = 0
-    time_out: str = ""
-
-
-class _Trades(msgspec.Struct):
-    channel: str
-    type: str
-    data: list[_Trade]
-
-
-class _Candles(msgspec.Struct):
-    data: list[_Candle]
-
-
-class _RestAnswer(msgspec.Struct):
-    """An answer of the REST API; a list of rows under the pair's name, and the cursor of the next page.
-
-    ::
-
-        {"error": [], "result": {"XXBTZUSD": [["30243.4", "0.34507674", 1688669597.8277369, "b", "m", "", 61044952]],
-         "last": "1688671969993150842"}}
-
-    Source: https://docs.kraken.com/api/docs/rest-api/get-recent-trades, read 2026-11-23.
-    """
-
-    error: list[str] = []
-    result: dict[str, msgspec.Raw] = {}
-
-
-# price, volume, time, side, order type, miscellaneous, trade id
-_RestTrade = tuple[str, str, msgspec.Raw, str, str, str, int]
-# time, open, high, low, close, vwap, volume, count; the last row is the interval that is still running.
-# Source: https://docs.kraken.com/api/docs/rest-api/get-ohlc-data, read 2026-11-23.
-_RestCandle = tuple[int, str, str, str, str, str, str, int]
-
-_envelope = msgspec.json.Decoder(_Envelope)
-_trades = msgspec.json.Decoder(_Trades)
-_candles = msgspec.json.Decoder(_Candles)
-_rest_answer = msgspec.json.Decoder(_RestAnswer)
-_rest_trades = msgspec.json.Decoder(list[_RestTrade])
-_rest_candles = msgspec.json.Decoder(list[_RestCandle])
-_cursor = msgspec.json.Decoder(str | int)
-
-
 class Kraken(Venue):
     """Kraken spot.
+
+    REST stamps trades in seconds, as a binary float of the nanoseconds; the socket cuts them to microseconds. So they
+    are cut here too, or a recovered trade would stand behind the live ones of the same order. As the float has been
+    rounded, one in eight is a microsecond late all the same: of a trade that came live too the live stamp stands.
+
+    Weeks and fifteen days are left out: on which days they begin was not found.
+
+    Only a refusal that names the pair as unknown ends a symbol. Others ("Exceeded msg rate", "Internal error") leave
+    the request unanswered; how they read in API v2: not found.
 
     Symbols a socket, subscribe messages a second: not found in its documentation; the figures here are cautious.
 
@@ -176,7 +94,10 @@ class Kraken(Venue):
     symbols_per_message: ClassVar[int] = 50
     messages_per_second: ClassVar[float] = 10.0
     contiguous_ids: ClassVar[bool] = True  # "a sequence number"; 1,000 of 1,000 recorded ones
-    candle_timeframes: ClassVar[tuple[str, ...]] = ("1m", "5m", "15m", "30m", "1h", "4h", "1d", "1w", "15d")
+    candle_timeframes: ClassVar[tuple[str, ...]] = ("1m", "5m", "15m", "30m", "1h", "4h", "1d")
+    candle_fields: ClassVar[frozenset[str]] = frozenset({"trades", "quote_volume"})
+    rest_closes_candles: ClassVar[bool] = True  # by "last"
+    rest_resolution: ClassVar[int] = _MICROSECOND
     fill: ClassVar[Literal["skip", "flat"]] = "flat"
     verified: ClassVar[str] = "its own REST trades and one-minute candles of XBT/USDT, 2025-11-10/11, 409 minutes"
     documentation: ClassVar[tuple[str, str]] = ("https://docs.kraken.com/api/docs/websocket-v2/trade", "2026-11-23")
@@ -205,7 +126,7 @@ class Kraken(Venue):
         """Return what a frame says."""
         if frame.startswith(b'{"channel":"trade"'):
             return _to_ticks(frame)
-        envelope: _Envelope = decode(_envelope, frame, "expected a Kraken message")
+        envelope: Envelope = decode(ENVELOPES, frame, "expected a Kraken message")
         if envelope.channel == "trade":
             return _to_ticks(frame)
         if envelope.channel == "ohlc":
@@ -216,57 +137,65 @@ class Kraken(Venue):
             return (_to_answer(envelope, frame),)
         if envelope.channel == "status":
             return ()
+        if envelope.error:
+            return (Unknown(kind=f"error: {envelope.error}"),)
         return (Unknown(kind=envelope.channel or envelope.method or "?"),)
 
-    def rest_trades_request(self, symbol: str, since: int, cursor: str | None) -> RestRequest:
+    def rest_trades_request(self, symbol: str, since: int, until: int | None, cursor: str | None) -> RestRequest:
         """Return the request for a page; ``since`` is exclusive there, so it is moved back by a nanosecond.
 
         The cursor too: one order fills several at the same nanosecond, and a page may end between them.
         """
+        del until
         first = since if cursor is None else int(cursor)
         query = {"pair": _rest_pair(symbol), "count": str(_TRADES_PER_PAGE), "since": str(max(0, first - 1))}
         return RestRequest(path="/0/public/Trades", query=query)
 
     def parse_rest_trades(self, symbol: str, body: bytes, cursor: str | None) -> RestPage:
-        """Return the trades of an answer."""
-        rows, last = _rest_result(symbol, body, _rest_trades)
+        """Return the trades of an answer; their stamps are cut as the socket's are, the cursor is not."""
+        del cursor
+        rows, last = _rest_result(symbol, body, REST_TRADES)
         try:
             ticks = [
-                _tick(
-                    symbol, float(row[0]), float(row[1]), parse_decimal_seconds(bytes(row[2]).decode()), row[3], row[6]
-                )
+                _tick(symbol, float(row[0]), float(row[1]), _cut(bytes(row[2]).decode()), row[3], row[6])
                 for row in rows
             ]
             int(last)
         except (ValueError, KeyError) as error:
             raise MessageError(f"expected Kraken trades: {error}", payload=body) from error
-        return RestPage(items=ticks, cursor=last if len(rows) >= _TRADES_PER_PAGE and last != cursor else None)
+        return RestPage(items=ticks, cursor=last if len(rows) >= _TRADES_PER_PAGE else None)
 
-    def rest_candles_request(self, symbol: str, timeframe: Timeframe, since: int, cursor: str | None) -> RestRequest:
+    def rest_candles_request(
+        self, symbol: str, timeframe: Timeframe, since: int, until: int | None, cursor: str | None
+    ) -> RestRequest:
         """Return the request; the venue has the last 720 intervals and no more, so there is one page."""
-        del cursor
+        del until, cursor
         query = {
             "pair": _rest_pair(symbol),
-            "interval": str(int(self.check_timeframe(timeframe).minutes)),
+            "interval": str(int(self.check_timeframe(timeframe, rest=True).minutes)),
             "since": str(max(0, since // SECOND - 1)),
         }
-        return RestRequest(path="/0/public/OHLC", query=query)
+        return RestRequest(path="/0/public/OHLC", query=query, cursor=str(since))
 
     def parse_rest_candles(self, symbol: str, timeframe: Timeframe, body: bytes, cursor: str | None) -> RestPage:
-        """Return the candles of an answer; the one whose interval is still running is not closed."""
-        del cursor
-        rows, last = _rest_result(symbol, body, _rest_candles)
+        """Return the candles of an answer; the one whose interval is still running is not closed.
+
+        As many as there are may be too few for what was asked for: ``cursor`` is that time.
+        """
+        rows, last = _rest_result(symbol, body, REST_CANDLES)
         try:
             candles = [_rest_candle(symbol, timeframe, row, closed=row[0] <= int(last)) for row in rows]
         except ValueError as error:
             raise MessageError(f"expected Kraken candles: {error}", payload=body) from error
-        return RestPage(items=candles)
+        is_short = len(candles) >= _CANDLES_KEPT and candles[0].open_time - timeframe.nominal >= int(cursor or 0)
+        return RestPage(items=candles, truncated=is_short)
 
 
 def _to_ticks(frame: bytes) -> list[Message]:
-    message: _Trades = decode(_trades, frame, "expected Kraken trades")
-    if message.type != "update":
-        return [Unknown(kind=f"trade {message.type}")]  # a snapshot repeats the past: never live ticks
+    message: Trades = decode(TRADES, frame, "expected Kraken trades")
+    if message.type != "update":  # not asked for: a snapshot repeats the past, and may hold what was not sent yet
+        symbols = dict.fromkeys(trade.symbol for trade in message.data)
+        return [Skipped(symbols=tuple(symbols), kind=f"trade {message.type}")]
     try:
         return [
             _tick(trade.symbol, trade.price, trade.qty, parse_iso(trade.timestamp), trade.side, trade.trade_id)
@@ -291,13 +220,13 @@ def _tick(symbol: str, price: float, volume: float, timestamp: int, side: str, t
 
 
 def _to_candles(frame: bytes) -> list[Message]:
-    message: _Candles = decode(_candles, frame, "expected Kraken candles")
+    message: Candles = decode(CANDLES, frame, "expected Kraken candles")
     try:
         return [
             OHLCCandle(
                 symbol=candle.symbol,
                 timeframe=Timeframe(candle.interval),
-                open_time=parse_iso(candle.interval_begin),
+                open_time=check_open(Timeframe(candle.interval), parse_iso(candle.interval_begin)),
                 open=candle.open,
                 high=candle.high,
                 low=candle.low,
@@ -314,7 +243,7 @@ def _to_candles(frame: bytes) -> list[Message]:
         raise MessageError(f"expected Kraken candles: {error}", payload=frame) from error
 
 
-def _to_answer(envelope: _Envelope, frame: bytes) -> Message:
+def _to_answer(envelope: Envelope, frame: bytes) -> Message:
     subscribed = envelope.method == "subscribe"
     symbol = envelope.result.symbol if envelope.result is not None else envelope.symbol
     if envelope.success:
@@ -325,7 +254,16 @@ def _to_answer(envelope: _Envelope, frame: bytes) -> Message:
         return Acknowledged(symbols=(symbol,), time=time, request=envelope.req_id, subscribed=subscribed)
     if not subscribed:
         return Unknown(kind="unsubscribe refused")
-    return Rejected(symbols=(symbol,) if symbol else (), reason=envelope.error, request=envelope.req_id)
+    if symbol and envelope.error.startswith(_SUBSCRIBED):
+        return Acknowledged(symbols=(symbol,), request=envelope.req_id)
+    # What answers no request of ours, and names a symbol, says that nothing more will come of it.
+    if symbol and (envelope.error.startswith(_NO_SUCH_PAIR) or not envelope.req_id):
+        return Rejected(symbols=(symbol,), reason=envelope.error, request=envelope.req_id)
+    return Unknown(kind=f"error: {envelope.error}")
+
+
+def _cut(seconds: str) -> int:
+    return parse_decimal_seconds(seconds) // _MICROSECOND * _MICROSECOND
 
 
 def _rest_pair(symbol: str) -> str:
@@ -333,7 +271,7 @@ def _rest_pair(symbol: str) -> str:
 
 
 def _rest_result(symbol: str, body: bytes, decoder: msgspec.json.Decoder[Any]) -> tuple[list[Any], str]:
-    answer: _RestAnswer = decode(_rest_answer, body, "expected a Kraken REST answer")
+    answer: RestAnswer = decode(REST_ANSWERS, body, "expected a Kraken REST answer")
     if answer.error:
         reason = ", ".join(answer.error)
         if "Unknown asset pair" in reason:
@@ -345,7 +283,7 @@ def _rest_result(symbol: str, body: bytes, decoder: msgspec.json.Decoder[Any]) -
     last = ""
     for key, raw in answer.result.items():
         if key == "last":
-            last = str(decode(_cursor, bytes(raw), "expected a cursor"))
+            last = str(decode(CURSORS, bytes(raw), "expected a cursor"))
         else:
             rows = decode(decoder, bytes(raw), "expected rows of a Kraken REST answer")
     if rows is None or not last:
@@ -359,12 +297,12 @@ def _throttled_for(reason: str) -> float | None:
     return None if named is None else max(0.0, int(named[1]) - time.time())
 
 
-def _rest_candle(symbol: str, timeframe: Timeframe, row: _RestCandle, *, closed: bool) -> OHLCCandle:
+def _rest_candle(symbol: str, timeframe: Timeframe, row: RestCandle, *, closed: bool) -> OHLCCandle:
     volume = float(row[6])
     return OHLCCandle(
         symbol=symbol,
         timeframe=timeframe,
-        open_time=row[0] * SECOND,
+        open_time=check_open(timeframe, row[0] * SECOND),
         open=float(row[1]),
         high=float(row[2]),
         low=float(row[3]),

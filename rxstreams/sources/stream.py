@@ -23,11 +23,13 @@ from rxstreams.resolver import Resolver
 from rxstreams.scheduler import EventLoopThreadScheduler, scheduler_for
 from rxstreams.sources._candle_recovery import FetchCandles
 from rxstreams.sources._connection import Connect, ConnectionContext, connect_once
-from rxstreams.sources._fetching import missed_candles, missed_trades
+from rxstreams.sources._fetching import Fetches
 from rxstreams.sources._hub import Hub
 from rxstreams.sources._line import Line
+from rxstreams.sources._lines import Lines
 from rxstreams.sources._meter import Meter
 from rxstreams.sources._observer import FeedObserver
+from rxstreams.sources._symbol_check import ListSymbols, SymbolCheck
 from rxstreams.sources._tap import tap
 from rxstreams.sources.venue import Channel, Venue, check_symbols
 from rxstreams.states import SEVERITY, StreamEvent, StreamState, StreamStats
@@ -51,6 +53,7 @@ class Stream(Observable[T], Generic[T]):
         connect: makes the frames of one connection attempt; replaced by tests and by replay.
         fetch: fetches the trades that were missed; None: over the venue's REST API if ``connect`` is not replaced.
         fetch_candles: the same for candles.
+        list_symbols: asks for all symbols that the venue has, where it does not refuse others; None: as ``fetch``.
 
     Emits:
         ``PriceTick`` or ``OHLCCandle``, in the order of each line, with ``span`` and ``since``.
@@ -82,6 +85,7 @@ class Stream(Observable[T], Generic[T]):
         connect: Connect = connect_once,
         fetch: Fetch | None = None,
         fetch_candles: FetchCandles | None = None,
+        list_symbols: ListSymbols | None = None,
     ) -> None:
         super().__init__()
         self._venue = venue
@@ -90,8 +94,7 @@ class Stream(Observable[T], Generic[T]):
         self._symbols = dict.fromkeys(check_symbols(venue, symbols))
         self._scheduler = scheduler
         self._connect = connect
-        self._fetch = fetch
-        self._fetch_candles = fetch_candles
+        self._fetches = Fetches(trades=fetch, candles=fetch_candles, symbols=list_symbols)
         self._turns = FetchTurns()
         self._begun: set[str] = set()  # with their history, which is not to be sent again
         self._name = config.name or f"{venue.name}.{channel.kind}"
@@ -100,8 +103,8 @@ class Stream(Observable[T], Generic[T]):
         self._hub: Hub[T] = Hub(self._name, self._on_observer_error)
         self._events: Hub[StreamEvent] = Hub(f"{self._name}.events")
         self._states: Hub[StreamState] = Hub(f"{self._name}.states")
-        self._lines: list[Line] = []
-        self._next_line = 0
+        self._lines = Lines(config.symbols_per_socket, venue.symbols_per_socket)
+        self._symbol_check = SymbolCheck(venue, self._name, self._refuse_unknown)
         self._state = StreamState.DISCONNECTED
         self._error: Exception | None = None
         self._stopping = False
@@ -224,7 +227,7 @@ class Stream(Observable[T], Generic[T]):
             self._end_all(self._error)  # the venue has refused them all: nothing is left to connect for
         elif not self._lines:
             self._error = None
-            self._open_lines(tuple(self._symbols))
+            self._open_lines(tuple(self._symbols), tuple(self._symbols))
 
     def _detach(self, subscription: FeedObserver[T]) -> None:
         self._hub.remove(subscription)
@@ -241,72 +244,71 @@ class Stream(Observable[T], Generic[T]):
 
     def _disconnect(self) -> None:
         """Close all sockets with 1000; there is nobody left to tell."""
-        lines, self._lines = self._lines, []
-        for line in lines:
-            line.dispose()
-        self._begun.clear()
-        self._stopping = False
-        self._set_state(StreamState.STOPPED if lines else self._state)
+        was_open = bool(self._lines)
+        self._close_lines()
+        self._set_state(StreamState.STOPPED if was_open else self._state)
 
     # Lines
 
     def _context(self) -> ConnectionContext:
         return ConnectionContext(
             venue=self._venue,
-            url=self._config.url or self._venue.url,
+            url=self._config.url or self._venue.url_of(self._channel),
             config=self._config,
             resolver=self._resolver,
             scheduler=self._get_scheduler(),
             connect=self._connect,
         )
 
-    @property
-    def _capacity(self) -> int:
-        limits = (self._config.symbols_per_socket, self._venue.symbols_per_socket)
-        return min((limit for limit in limits if limit is not None), default=1 << 30)
+    def _open_lines(self, symbols: tuple[str, ...], new: tuple[str, ...]) -> None:
+        """Open lines for symbols, and have all new ones compared with the venue's list."""
+        fetches, context = self._fetches, self._context()
+        if self._connect is connect_once:
+            fetches = fetches.or_over_rest(self._venue, self._channel, self._config, context.scheduler)
 
-    def _open_lines(self, symbols: tuple[str, ...]) -> None:
-        fetch, fetch_candles, timeframe = self._fetch, self._fetch_candles, self._channel.timeframe
-        if self._connect is connect_once and timeframe is None:
-            fetch = fetch or missed_trades(self._venue, self._config, self._get_scheduler())
-        elif self._connect is connect_once and timeframe is not None:
-            fetch_candles = fetch_candles or missed_candles(self._venue, timeframe, self._config, self._get_scheduler())
-        for start in range(0, len(symbols), self._capacity):
-            part = symbols[start : start + self._capacity]
-            line = Line(
-                self._next_line,
+        def make(number: int, part: tuple[str, ...]) -> Line:
+            return Line(
+                number,
                 self._channel,
                 part,
-                self._context(),
+                context,
                 self,
                 self._meter,
-                fetch=fetch,
-                fetch_candles=fetch_candles,
+                fetch=fetches.trades,
+                fetch_candles=fetches.candles,
                 turns=self._turns,
                 begun=self._begun,
             )
-            self._next_line += 1
-            self._lines.append(line)
-            line.start()
+
+        self._lines.open(symbols, make)
+        self._symbol_check.check(new, fetches.symbols)
+
+    def _close_lines(self) -> None:
+        self._lines.dispose()
+        self._symbol_check.stop()
+        self._begun.clear()
+        self._stopping = False
+
+    def _refuse_unknown(self, symbols: tuple[str, ...]) -> None:
+        for line in self._lines:
+            unknown = tuple(symbol for symbol in symbols if line.subscriptions.wants(symbol))
+            if unknown:
+                line.refuse(unknown, f"{self._venue.name} has no symbol {', '.join(unknown)}")
 
     def _add(self, symbols: tuple[str, ...]) -> None:
         new = [symbol for symbol in symbols if symbol not in self._symbols]
         self._symbols.update(dict.fromkeys(new))
-        if not len(self._hub) or self._stopping:
+        if not new or not len(self._hub) or self._stopping:
             return
-        for line in self._lines:
-            room = self._capacity - len(line.subscriptions.wanted)
-            line.add(new[:room])
-            new = new[room:]
-        self._open_lines(tuple(new))
+        self._open_lines(self._lines.add(new), tuple(new))
 
     def _remove(self, symbols: tuple[str, ...]) -> None:
         for symbol in symbols:
             self._symbols.pop(symbol, None)
-        for line in list(self._lines):
+        for line in self._lines:
             line.remove(symbol for symbol in symbols if line.subscriptions.wants(symbol))
             if not line.subscriptions.wanted:
-                self._lines.remove(line)
+                self._lines.discard(line)
                 line.dispose()
                 if not self._lines:
                     self._set_state(StreamState.STOPPED)
@@ -318,7 +320,7 @@ class Stream(Observable[T], Generic[T]):
         self._stopping = True
         if not self._lines:
             self._end_all(None)
-        for line in list(self._lines):
+        for line in self._lines:
             self._get_scheduler().spawn(line.finish)
 
     def _cut_off(self) -> None:
@@ -326,11 +328,7 @@ class Stream(Observable[T], Generic[T]):
             self._end_all(None)
 
     def _end_all(self, error: Exception | None) -> None:
-        for line in self._lines:
-            line.dispose()
-        self._lines = []
-        self._begun.clear()
-        self._stopping = False
+        self._close_lines()
         self._error = error
         self._set_state(StreamState.STOPPED if error is None else StreamState.FAILED)
         if error is None:
@@ -361,21 +359,11 @@ class Stream(Observable[T], Generic[T]):
         """Forget a line; the feed ends with its last one."""
         if line not in self._lines:
             return
-        self._lines.remove(line)
+        self._lines.discard(line)
         lost = line.subscriptions.wanted
         if self._lines:
             if error is not None and lost:
-                self.on_event(
-                    StreamEvent(
-                        kind="refused",
-                        state=line.state,
-                        line=line.number,
-                        time=time.time_ns(),
-                        symbols=lost,
-                        reason=str(error),
-                        error=error,
-                    )
-                )
+                line.report("refused", symbols=lost, reason=str(error), error=error)
             return
         if isinstance(error, SubscriptionError):
             logger.warning("%s: no symbol is left", self._name)

@@ -19,6 +19,7 @@ from rxstreams.testing.faults import (
     RefuseConnection,
     RefuseSymbols,
     Reorder,
+    RestBody,
     RestError,
     RestFault,
     RestStatus,
@@ -27,6 +28,7 @@ from rxstreams.testing.faults import (
     SlowRest,
     StaleRest,
     StallAfter,
+    Swallow,
     TimedFault,
 )
 from rxstreams.testing.market import Market
@@ -57,6 +59,7 @@ __all__ = [
     "RefuseSymbols",
     "Reorder",
     "Report",
+    "RestBody",
     "RestError",
     "RestFault",
     "RestStatus",
@@ -65,6 +68,7 @@ __all__ = [
     "SlowRest",
     "StaleRest",
     "StallAfter",
+    "Swallow",
     "TimedFault",
     "TrueCandle",
     "candles_of",

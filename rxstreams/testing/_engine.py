@@ -7,22 +7,24 @@ import bisect
 import time
 from collections import deque
 from collections.abc import Callable, Iterable, Sequence
-from typing import TypeVarTuple
+from typing import TypeVar, TypeVarTuple
 
 import msgspec
 
 from rxstreams.items import PriceTick
 from rxstreams.testing._clock import Clock
-from rxstreams.testing._feeds import CandleFeed, past_candles, stamp_of
+from rxstreams.testing._feeds import NEVER, CandleFeed, cut_stamp, stamp_of
+from rxstreams.testing._pages import candles_page
 from rxstreams.testing._session import Session
 from rxstreams.testing._wire import Wire, text_frame
 from rxstreams.testing.candles import TrueCandle
 from rxstreams.testing.faults import AnyFault
-from rxstreams.testing.formats import Format, Subscribe
+from rxstreams.testing.formats import CandlesQuery, Format, Subscribe
 from rxstreams.testing.records import ConnectionRecord, Published, ReceivedRequest
 
 _Arguments = TypeVarTuple("_Arguments")
 _TIMES = 1000  # of the pulse, 10 ms
+_Item = TypeVar("_Item")
 
 
 def _nothing() -> None:
@@ -74,6 +76,7 @@ class Engine:
         self._ids: dict[str, int] = {}
         self._trades: dict[str, list[Session]] = {}
         self._candles: dict[str, dict[int, tuple[CandleFeed, list[Session]]]] = {}
+        self._next_end = NEVER
         self._listened: int | None = 0
         self._times = deque([(self.monotonic(), clock.now())], maxlen=_TIMES)
         for symbol in symbols or ():
@@ -129,15 +132,19 @@ class Engine:
         """Return the published trades of a symbol, ordered by stamp."""
         return self._history[symbol]
 
-    def candles(self, symbol: str, minutes: int, *, now: int, limit: int) -> list[TrueCandle]:
-        """Return the exchange's own candles, up to the current one."""
-        fmt = self.format
-        return past_candles(self._history[symbol], minutes, fill=fmt.fill, opens=fmt.opens, now=now, limit=limit)
+    @property
+    def symbols(self) -> Sequence[str]:
+        """Our names of all symbols."""
+        return tuple(self._history)
+
+    def candles(self, symbol: str, query: CandlesQuery, *, now: int) -> tuple[list[TrueCandle], bool]:
+        """Return a page of the exchange's own candles, and whether more matched."""
+        return candles_page(self._history[symbol], query, fill=self.format.fill, opens=self.format.opens, now=now)
 
     # Trades.
 
     def publish(self, ticks: Sequence[PriceTick]) -> None:
-        """Publish trades of one symbol, in one message."""
+        """Publish trades of one symbol, in as few messages as the venue's format allows."""
         ticks = [self._complete(tick) for tick in ticks]
         symbol = ticks[0].symbol
         self.clock.reach(max([tick.timestamp for tick in ticks]))
@@ -151,20 +158,44 @@ class Engine:
                 bisect.insort_right(history, tick, key=stamp_of)
         self.trim(self.published)
         self.trim(history)
+        # All that is stamped before these trades was published before; a running clock may be further, with trades due.
+        passed = max([tick.timestamp for tick in ticks])
+        # The ends of the symbol's own candles come with the trades: some of these may belong to them.
+        self.end_candles(passed, but=symbol)
         sessions = self._trades.get(symbol)
         if sessions:
-            frame = text_frame(self.format.trades(ticks))
-            for session in sessions.copy():
-                session.send_trades(ticks, frame)
+            for part in self._parts(ticks):
+                frame = text_frame(self.format.trades(part))
+                for session in sessions.copy():
+                    session.send_trades(part, frame)
         for minutes, (feed, watchers) in self._candles.get(symbol, {}).items():
-            rows = feed.add(ticks)
-            if rows:
-                message = self.format.candles(rows, minutes, time=now)
+            self._send_candles(feed.add(ticks, passed), minutes, watchers, passed)
+            self._next_end = min(self._next_end, feed.due)
+
+    def end_candles(self, now: int, *, but: str = "") -> None:
+        """Send the candles whose intervals are over by now, where the venue does; but not those of one symbol."""
+        if now < self._next_end:
+            return
+        for symbol, feeds in self._candles.items():
+            if symbol != but:
+                for minutes, (feed, watchers) in feeds.items():
+                    self._send_candles(feed.end(now), minutes, watchers, now)
+        self._next_end = min(feed.due for feeds in self._candles.values() for feed, _ in feeds.values())
+
+    def _send_candles(self, rows: Sequence[TrueCandle], minutes: int, watchers: list[Session], now: int) -> None:
+        if watchers:
+            for part in self._parts(rows):
+                message = self.format.candles(part, minutes, time=now)
                 for session in watchers.copy():
                     session.send_candles(message)
 
+    def _parts(self, items: Sequence[_Item]) -> Iterable[Sequence[_Item]]:
+        """Return what goes into one message each."""
+        size = self.format.items_per_message or len(items) or 1
+        return (items[place : place + size] for place in range(0, len(items), size))
+
     def _complete(self, tick: PriceTick) -> PriceTick:
-        """Give a trade the exchange's name and, where it has none, the symbol's next id."""
+        """Give a trade the exchange's name, the venue's resolution and, where it has none, the symbol's next id."""
         symbol = tick.symbol
         if symbol not in self._history:
             self._add_symbol(symbol)
@@ -175,7 +206,7 @@ class Engine:
             self._ids[symbol] = trade_id
         if tick.trade_id is None or not tick.exchange:
             tick = msgspec.structs.replace(tick, exchange=tick.exchange or self.format.name, trade_id=trade_id)
-        return tick
+        return cut_stamp(tick, self.format.resolution)
 
     def trim(self, items: list[Published] | list[PriceTick]) -> None:
         """Forget the oldest items of a list that has become too long."""
@@ -229,12 +260,14 @@ class Engine:
     def _send_snapshot(self, session: Session, command: Subscribe, symbol: str) -> None:
         now, fmt = self.clock.now(), self.format
         if command.kind == "trades":
-            ticks = self._history[symbol][-fmt.snapshot_trades :]
-            if ticks:
+            history = self._history[symbol]
+            for ticks in self._parts(history[max(0, len(history) - fmt.snapshot_trades) :]):
                 session.send(fmt.trades(ticks, snapshot=True))
             return
-        rows = self.candles(symbol, command.minutes, now=now, limit=fmt.snapshot_candles)
-        if rows:
+        if not fmt.snapshot_candles:
+            return
+        query = CandlesQuery(symbol=symbol, minutes=command.minutes, limit=fmt.snapshot_candles)
+        for rows in self._parts(self.candles(symbol, query, now=now)[0]):
             session.send(fmt.candles(rows, command.minutes, time=now, snapshot=True))
 
     def unsubscribe(self, session: Session, command: Subscribe, symbols: Iterable[str]) -> None:
@@ -263,6 +296,15 @@ class Engine:
             return self._trades.setdefault(symbol, [])
         feeds = self._candles.setdefault(symbol, {})
         if command.minutes not in feeds:
-            feed = CandleFeed(command.minutes, opens=self.format.opens, past=self._history[symbol])
+            fmt = self.format
+            feed = CandleFeed(
+                command.minutes,
+                opens=fmt.opens,
+                fill=fmt.fill,
+                closes=fmt.closes_candles,
+                past=self._history[symbol],
+                now=self.clock.now(),
+            )
             feeds[command.minutes] = (feed, [])
+            self._next_end = min(self._next_end, feed.due)
         return feeds[command.minutes][1]

@@ -12,6 +12,7 @@ from typing import Literal
 
 from rxstreams.instants import SECOND, Instant, to_nanoseconds
 from rxstreams.items import PriceTick
+from rxstreams.testing._feeds import cut_stamp
 from rxstreams.testing.formats import Format
 from rxstreams.testing.market import Market
 
@@ -82,7 +83,7 @@ def make_options(
     ):
         if number < least:
             raise ValueError(f"{name} must be at least {least}, got {number!r}")
-    known, first, source = _read(trades)
+    known, first, source = _read(trades, format.resolution)
     known = known if symbols is None else tuple(dict.fromkeys(symbols))
     if known is not None and wait_for > len(known):
         raise ValueError(f"wait_for must be at most the number of symbols ({len(known)}), got {wait_for!r}")
@@ -127,16 +128,20 @@ def _to_limit(limit: tuple[int, float | timedelta]) -> tuple[int, float]:
     return calls, seconds
 
 
-def _read(trades: Market | Iterable[PriceTick] | None) -> tuple[tuple[str, ...] | None, int, Iterator[PriceTick]]:
-    """Return the symbols (None: any), the first time and the trades."""
+def _read(
+    trades: Market | Iterable[PriceTick] | None, resolution: int
+) -> tuple[tuple[str, ...] | None, int, Iterator[PriceTick]]:
+    """Return the symbols (None: any), the first time and the trades, their stamps cut to the venue's resolution."""
     if trades is None:
         return None, _START, iter(())
     if isinstance(trades, Market):
-        return trades.symbols, trades.start, iter(trades)
-    symbols = tuple(dict.fromkeys(tick.symbol for tick in trades)) if isinstance(trades, Sequence) else None
-    source = iter(trades)
+        symbols: tuple[str, ...] | None = trades.symbols
+    else:
+        symbols = tuple(dict.fromkeys(tick.symbol for tick in trades)) if isinstance(trades, Sequence) else None
+    source = (cut_stamp(tick, resolution) for tick in trades)
     first = next(source, None)
-    if first is None:
-        return symbols, _START, iter(())
-    # The last whole microsecond before it: nothing of what is played is in the past.
-    return symbols, (first.timestamp - 1) // 1000 * 1000, chain([first], source)
+    start = trades.start if isinstance(trades, Market) else _START
+    if first is not None and (not isinstance(trades, Market) or first.timestamp <= start):
+        # The last whole microsecond before it: nothing of what is played is in the past.
+        start = (first.timestamp - 1) // 1000 * 1000
+    return symbols, start, source if first is None else chain([first], source)

@@ -54,9 +54,12 @@ class Playback:
         engine.catch_up = self.catch_up
 
     def catch_up(self) -> None:
-        """Publish everything that is stamped up to now."""
-        while self._next is not None and self._next.timestamp <= (now := self._clock.now()):
+        """Publish everything that is stamped up to now, and the ends of candles after it."""
+        now = self._clock.now()
+        while self._next is not None and self._next.timestamp <= now:
             self._publish_next(now)
+            now = self._clock.now()
+        self._engine.end_candles(now)
 
     def clock_moved(self) -> None:
         """Publish what a jump of the clock has made due."""
@@ -141,6 +144,8 @@ class Playback:
         while True:
             await asyncio.sleep(_PULSE)
             self._engine.note_time()
+            if self._paced:
+                self.catch_up()  # also for candles that end while nothing is traded
             for session in self._engine.sessions.copy():
                 session.strike()
             if frame is not None and loop.time() >= due:

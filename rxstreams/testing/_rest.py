@@ -4,21 +4,23 @@ from __future__ import annotations
 
 import math
 from collections import deque
+from email.utils import formatdate
 from typing import TYPE_CHECKING
 from urllib.parse import parse_qsl, urlsplit
 
 from websockets.http11 import Request
 
-from rxstreams.testing._feeds import page_of
-from rxstreams.testing._wire import Wire
-from rxstreams.testing.faults import DropRest, RestError, RestFault, RestStatus, SlowRest, StaleRest
-from rxstreams.testing.formats import BadQuery, TradesQuery
+from rxstreams.testing._pages import page_of
+from rxstreams.testing._rest_wire import RestWire
+from rxstreams.testing.faults import DropRest, RestBody, RestError, RestFault, RestStatus, SlowRest, StaleRest
+from rxstreams.testing.formats import BadQuery, SymbolsQuery, TradesQuery
 from rxstreams.testing.records import ReceivedRequest
 
 if TYPE_CHECKING:
     from rxstreams.testing._engine import Engine
 
 _JSON = {"Content-Type": "application/json"}
+_SECOND = 1_000_000_000
 
 
 class RestWindow:
@@ -60,7 +62,7 @@ class RestSession:
         window: of all requests of the exchange.
     """
 
-    def __init__(self, engine: Engine, wire: Wire, lag: int, window: RestWindow) -> None:
+    def __init__(self, engine: Engine, wire: RestWire, lag: int, window: RestWindow) -> None:
         self._engine = engine
         self._wire = wire
         self._lag = lag
@@ -77,7 +79,7 @@ class RestSession:
         stale = [fault.seconds for fault in faults if isinstance(fault, StaleRest)]
         known = engine.time_ago(max(stale)) if stale else engine.clock.now()
         status, body = self._answer(parts.path, query, min(known, engine.clock.now() - self._lag))
-        headers = dict(_JSON)
+        headers = {**_JSON, "Date": formatdate(engine.clock.now() // _SECOND, usegmt=True)}
         wait = self._window.take(engine.monotonic())
         if wait is not None:
             faults = []
@@ -88,11 +90,15 @@ class RestSession:
                 if fault.retry_after is not None:
                     headers["Retry-After"] = f"{fault.retry_after}"
             elif isinstance(fault, RestError):
-                status, body = 200, engine.format.rest_error(fault.message)
+                status, body = engine.format.rest_error(fault.message)
+            elif isinstance(fault, RestBody):
+                status, body = fault.code, fault.body.encode()
+                headers["Content-Type"] = fault.content_type
             elif isinstance(fault, DropRest):
                 status = 0
         delay = sum(fault.seconds for fault in faults if isinstance(fault, SlowRest))
-        record = ReceivedRequest(parts.path, query, engine.monotonic(), engine.clock.now(), status)
+        wire, now = self._wire, engine.clock.now()
+        record = ReceivedRequest(parts.path, query, engine.monotonic(), now, status, wire.method, wire.body)
         engine.rest_requests.append(record)
         if delay:
             engine.later(delay, self._send, status, body, headers)
@@ -107,18 +113,19 @@ class RestSession:
 
     def _answer(self, path: str, parameters: dict[str, str], now: int) -> tuple[int, bytes]:
         engine, fmt = self._engine, self._engine.format
-        query = fmt.rest_query(path, parameters)
+        query = fmt.rest_query(path, parameters, self._wire.body)
         if isinstance(query, BadQuery):
-            return query.status, fmt.rest_error(query.reason)
+            return query.status, fmt.rest_error(query.reason)[1]
+        if isinstance(query, SymbolsQuery):
+            return 200, fmt.rest_symbols(engine.symbols)
         symbol = engine.lookup(query.symbol)
         if symbol is None:
-            return 200, fmt.rest_error(None)
+            return fmt.rest_error(None)
         if isinstance(query, TradesQuery):
-            ticks = page_of(engine.history(symbol), query.since, now, query.limit)
-            return 200, fmt.rest_trades(symbol, ticks, query.since)
-        rows = engine.candles(symbol, query.minutes, now=now, limit=query.limit)
-        since = query.since
-        return 200, fmt.rest_candles(symbol, [r for r in rows if since is None or r.open_time > since], query.minutes)
+            ticks, more = page_of(engine.history(symbol), query, now)
+            return 200, fmt.rest_trades(symbol, ticks, query, more=more)
+        rows, more = engine.candles(symbol, query, now=now)
+        return 200, fmt.rest_candles(symbol, rows, query, now=now, more=more)
 
     def on_message(self, message: bytes) -> None:
         """Never called: there is no WebSocket here."""

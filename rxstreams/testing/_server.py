@@ -13,6 +13,7 @@ from rxstreams.testing._engine import Engine
 from rxstreams.testing._options import Options
 from rxstreams.testing._playback import Playback
 from rxstreams.testing._rest import RestSession, RestWindow
+from rxstreams.testing._rest_wire import RestWire
 from rxstreams.testing._wire import Wire, WireHandler, remember_server_names
 from rxstreams.testing.faults import AnyFault
 
@@ -125,11 +126,12 @@ class Server:
     def _new_wire(self) -> Wire:
         return Wire(self._wires, self.engine.new_session)
 
-    def _new_rest_wire(self) -> Wire:
+    def _new_rest_wire(self) -> RestWire:
         def new_session(wire: Wire) -> WireHandler:
+            assert isinstance(wire, RestWire)
             return RestSession(self.engine, wire, self.options.rest_lag, self.rest_window)
 
-        return Wire(self._wires, new_session)
+        return RestWire(self._wires, new_session)
 
     def _on_error(self, loop: asyncio.AbstractEventLoop, context: dict[str, object]) -> None:
         error = context.get("exception")

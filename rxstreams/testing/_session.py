@@ -27,6 +27,7 @@ from rxstreams.testing.faults import (
     SlowAck,
     SlowHandshake,
     StallAfter,
+    Swallow,
     TimedFault,
 )
 from rxstreams.testing.formats import Malformed, Ping, Subscribe
@@ -59,6 +60,7 @@ class Session:
         self._sent = 0
         self._last: _Message | None = None
         self._hold_next: list[int] = []
+        self._swallow_next = 0
         self._held: list[tuple[_Message, int]] = []
         self._cut_next: CutFrame | None = None
         self._written = False
@@ -82,7 +84,7 @@ class Session:
         if status is not None:
             retry_after = {} if status.retry_after is None else {"Retry-After": f"{status.retry_after}"}
             self.wire.respond(status.code, b"refused\n", retry_after)
-        elif self.record.path.partition("?")[0] != engine.format.path:
+        elif self.record.path.partition("?")[0] != (engine.format.path or "/"):
             self.wire.respond(404, b"no such path\n", {})
         elif self.wire.accept():
             self.record.upgraded = engine.monotonic()
@@ -132,28 +134,47 @@ class Session:
         if self._quiet or not self.wire.open:
             return
         now = engine.clock.now()
-        reasons = {s: fault.reason for fault in self._script.all(RefuseSymbols) for s in fault.symbols}
-        for spelling in command.symbols:
-            symbol = engine.lookup(spelling)
-            if symbol is None or symbol in reasons:
-                reason = reasons.get(symbol) if symbol is not None else None
-                answers = engine.format.refuse(command, [spelling], reason, time_in, now)
-            elif not command.active and not engine.is_subscribed(self, command, symbol):
-                answers = engine.format.refuse(command, [spelling], "Subscription Not Found", time_in, now)
-            else:
-                answers = engine.format.acknowledge(command, [spelling], time_in, now)
-            for answer in answers:
-                self.send(answer)
+        accepted, refused = self._judge(command)
+        answers: list[bytes] = []
+        for reason, spellings in refused.items():
+            answers += engine.format.refuse(command, spellings, reason, time_in, now)
+        if accepted:
+            first = 0 if accepted[0] == command.symbols[0] else len(answers)
+            answers[first:first] = engine.format.acknowledge(command, accepted, time_in, now)
+        for answer in answers:
+            self.send(answer)
         if effective:
             self._take_effect(command)
+
+    def _judge(self, command: Subscribe) -> tuple[list[str], dict[str | None, list[str]]]:
+        """Return a request's symbols that are accepted, and by the reason those that are not, as they are spelt."""
+        engine, fmt = self._engine, self._engine.format
+        faults = self._script.all(RefuseSymbols) if command.active else ()
+        reasons = {symbol: fault.reason for fault in faults for symbol in fault.symbols}
+        accepted: list[str] = []
+        refused: dict[str | None, list[str]] = {}
+        for spelling in command.symbols:
+            symbol = engine.lookup(spelling)
+            if symbol is not None and symbol in reasons:
+                refused.setdefault(reasons[symbol], []).append(spelling)
+            elif symbol is None and not fmt.accepts_unknown:
+                refused.setdefault(None, []).append(spelling)
+            elif symbol is not None and not command.active and not engine.is_subscribed(self, command, symbol):
+                refused.setdefault("Subscription Not Found", []).append(spelling)
+            else:
+                accepted.append(spelling)
+        if refused and command.active and fmt.refuses_whole:
+            bad = [spelling for spellings in refused.values() for spelling in spellings]
+            return [], {next(iter(refused)): bad + accepted}
+        return accepted, refused
 
     def _take_effect(self, command: Subscribe) -> None:
         if self._quiet or not self.wire.open:
             return
-        refused = {symbol for fault in self._script.all(RefuseSymbols) for symbol in fault.symbols}
-        symbols = [symbol for symbol in map(self._engine.lookup, command.symbols) if symbol is not None]
+        known = [self._engine.lookup(spelling) for spelling in self._judge(command)[0]]
+        symbols = [symbol for symbol in known if symbol is not None]
         if command.active:
-            self._engine.subscribe(self, command, [symbol for symbol in symbols if symbol not in refused])
+            self._engine.subscribe(self, command, symbols)
         else:
             self._engine.unsubscribe(self, command, symbols)
         self.strike()
@@ -188,6 +209,9 @@ class Session:
         """Send a message of trades, and whatever the script has for this moment."""
         self.strike()
         if self._quiet or not self.wire.open or self._cut(frame):
+            return
+        if self._swallow_next:
+            self._swallow_next -= 1
             return
         if self._hold_next:
             self._held.append(((ticks, frame), self._hold_next.pop(0)))
@@ -312,3 +336,5 @@ class Session:
                 self._write_trades(self._last, copy=True)
         elif isinstance(fault, Reorder):
             self._hold_next.append(fault.overtaken_by)
+        elif isinstance(fault, Swallow):
+            self._swallow_next += fault.messages

@@ -83,11 +83,11 @@ def candles_of(
         last: TrueCandle | None = None
         for interval, group in groupby(of_symbol, key=lambda trade: find(trade.timestamp)):
             if last is not None and fill == "flat":
-                candles += _flat(last, interval[0], find)
+                candles += flat_candles(last, interval[0], find)
             last = _candle(list(group), interval, last.close if last and opens == "previous_close" else None)
             candles.append(last)
         if last is not None and fill == "flat" and until is not None:
-            candles += _flat(last, until, find)
+            candles += flat_candles(last, until, find)
     return candles
 
 
@@ -111,7 +111,7 @@ def _candle(trades: list[PriceTick], interval: Interval, previous_close: float |
     )
 
 
-def _flat(last: TrueCandle, until: int, find: Callable[[int], Interval]) -> list[TrueCandle]:
+def flat_candles(last: TrueCandle, until: int, find: Callable[[int], Interval]) -> list[TrueCandle]:
     """Return the empty candles after ``last`` that are over at ``until``."""
     empty: list[TrueCandle] = []
     begin, end = find(last.close_time)

@@ -36,8 +36,10 @@ class FakeExchange:
     Args:
         trades: what it plays: a ``Market``, or ticks in the order of publication (a recording); None: nothing but what
             ``publish`` is given. Ticks without ``exchange`` or ``trade_id`` get the venue's name and the next id.
-        format: the venue's wire format; None: Kraken's.
-        symbols: those that it has; None: those of a market or a sequence of ticks, else any.
+        format: the venue's wire format (``rxstreams.testing.formats``); None: Kraken's. Stamps are cut to the venue's
+            resolution before anything else.
+        symbols: those that it has; None: those of a market or a sequence of ticks, else any that a client spells with
+            a slash.
         start: the exchange's first time. Trades up to it are its past. None: the market's, just before the first
             tick, or 2024-01-01.
         speed: seconds of exchange time that pass in a second. None: no clock runs; trades go out as fast as the

@@ -179,6 +179,13 @@ class Reorder(TimedFault):
 
 
 @dataclass(frozen=True)
+class Swallow(TimedFault):
+    """Never send the next ``messages`` messages of trades, and go on as if nothing were missing."""
+
+    messages: int = 1
+
+
+@dataclass(frozen=True)
 class SlowAck(Fault):
     """Acknowledge subscriptions ``seconds`` late (wall clock).
 
@@ -250,8 +257,23 @@ class RestStatus(RestFault):
 
 
 @dataclass(frozen=True)
+class RestBody(RestFault):
+    """Answer with something that the venue would never say: by default a web page, and no error.
+
+    Args:
+        body: the text of the answer.
+        code: the HTTP status.
+        content_type: of the answer.
+    """
+
+    body: str = "<!DOCTYPE html>\n<html><head><title>Just a moment</title></head><body>Maintenance</body></html>\n"
+    code: int = 200
+    content_type: str = "text/html"
+
+
+@dataclass(frozen=True)
 class RestError(RestFault):
-    """Answer with the venue's own form of an error (Kraken: HTTP 200 and a list of errors)."""
+    """Answer with the venue's own form of an error, and its HTTP status (Kraken: 200 and a list of errors)."""
 
     message: str = "EAPI:Rate limit exceeded"
 

@@ -32,7 +32,8 @@ class ReceivedCommand(NamedTuple):
 class ReceivedRequest(NamedTuple):
     """A REST request and the HTTP status it was answered with (0: the connection was cut).
 
-    ``monotonic`` is the wall clock (seconds, as ``time.monotonic``), ``time`` the exchange's (ns).
+    ``monotonic`` is the wall clock (seconds, as ``time.monotonic``), ``time`` the exchange's (ns), ``body`` what was
+    posted.
     """
 
     path: str
@@ -40,6 +41,8 @@ class ReceivedRequest(NamedTuple):
     monotonic: float
     time: int
     status: int
+    method: str = "GET"
+    body: bytes = b""
 
 
 def _no_headers() -> dict[str, str]:

@@ -10,7 +10,7 @@ import pytest
 from source_tree import ROOT
 
 _DECISIONS = [path.relative_to(ROOT).as_posix() for path in sorted((ROOT / "docs" / "decisions").glob("*.md"))]
-DOCUMENTS = ["README.md", "CONTRIBUTING.md", "CHANGELOG.md", "docs/seed.md", *_DECISIONS]
+DOCUMENTS = ["README.md", "CONTRIBUTING.md", "CHANGELOG.md", "docs/seed.md", "docs/venues.md", *_DECISIONS]
 
 
 def _read(name: str) -> str:

@@ -18,6 +18,7 @@ from contextlib import suppress
 from multiprocessing.connection import Connection
 
 import chaos
+from venue_world import symbols_of
 
 from rxstreams.items import OHLCCandle, PriceTick
 from rxstreams.operators import to_ohlc
@@ -25,6 +26,7 @@ from rxstreams.sources import kraken
 
 _LOOKS = 100
 _PATIENCE = 50.0
+_SYMBOLS = symbols_of("kraken", chaos.SYMBOLS)
 
 
 class _Mallinfo(ctypes.Structure):
@@ -53,7 +55,7 @@ class Observer:
         self.count = 0
         self.wrong: list[str] = []
         self._trades = trades
-        self._last = dict.fromkeys(chaos.SYMBOLS, 0)
+        self._last = dict.fromkeys(_SYMBOLS, 0)
         self._looks: list[int] = []
         self._last_look = 0
         self._mallinfo = ctypes.CDLL(None).mallinfo2
@@ -90,7 +92,7 @@ class Observer:
 
 def serve(seed: int, trades: int, pipe: Connection) -> None:
     """Run the exchange until the other side has had enough."""
-    with chaos.exchange(seed, trades) as running:
+    with chaos.exchange(seed, _SYMBOLS, trades) as running:
         pipe.send((running.url, running.rest_url))
         with suppress(EOFError):
             pipe.recv()
@@ -111,7 +113,7 @@ def measure(seed: int, trades: int = chaos.TRADES) -> Observer:
     try:
         url, rest_url = ours.recv()
         observer = Observer(trades)
-        feed = kraken.trades(chaos.SYMBOLS, **chaos.options(url, rest_url))
+        feed = kraken.trades(_SYMBOLS, **chaos.options(url, rest_url))
         feed.subscribe(observer.on_tick)
         feed.pipe(to_ohlc("1m")).subscribe(_ignore)
         deadline = time.monotonic() + _PATIENCE

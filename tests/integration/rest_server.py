@@ -52,7 +52,7 @@ class RestServer:
     async def main(self, ready: threading.Event, stop: asyncio.Event) -> None:
         """Serve until told to stop."""
         app = web.Application()
-        app.router.add_get("/{tail:.*}", self._handle)
+        app.router.add_route("*", "/{tail:.*}", self._handle)
         runner = web.AppRunner(app, shutdown_timeout=0.1, handler_cancellation=True, access_log=None)
         await runner.setup()
         self._server = runner.server

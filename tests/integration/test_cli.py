@@ -127,7 +127,8 @@ def test_demo_when_run_without_a_terminal_then_lines_tell_and_the_numbers_add_up
     numbers = _numbers(program.lines)
     assert numbers["published"] == numbers["sent"] + numbers["missed"] == numbers["arrived"]
     assert numbers["missed"] == numbers["of them fetched"] > 0
-    assert (numbers["lines broke"], numbers["gaps closed"]) == (2, 9)
+    assert numbers["lines broke"] == 2
+    assert 6 <= numbers["gaps closed"] <= 9  # two lines and a message, three symbols each; one that breaks again goes on
     assert numbers["complete and"] == 0
     assert numbers["closed"] == numbers["complete"] + numbers["incomplete"]
     assert numbers["closed"] == len(program.candles) - numbers["revised"]
@@ -348,7 +349,7 @@ def test_watch_when_there_is_a_terminal_then_a_table_lives_in_it_and_warnings_do
 @pytest.mark.parametrize(
     ("arguments", "message"),
     [
-        (["watch", "nowhere", "BTC/USD"], "no venue is called 'nowhere'; there are kraken"),
+        (["watch", "nowhere", "BTC/USD"], "no venue is called 'nowhere'; there are binance"),
         (["watch", "kraken", "btc-usd"], "did you mean 'BTC/USD'?"),
         (["watch", "kraken", "BTC/USD", "-t", "7x"], "expected a timeframe such as '30s', '5m', '1h'"),
         (["watch", "kraken", "BTC/USD", "-t", "0"], "must be longer than 0"),
@@ -386,20 +387,30 @@ def test_version_when_asked_for_then_it_is_that_of_the_package() -> None:
     assert CliRunner().invoke(commands, ["--version"]).output == f"rxstreams, version {rxstreams.__version__}\n"
 
 
-def test_venues_when_listed_then_each_says_what_its_class_says() -> None:
-    """Conventions, limits, candles and links come from the Venue."""
+def test_venues_when_listed_then_each_has_its_line() -> None:
+    """A table of all, and where to look for more."""
     output = CliRunner().invoke(commands, ["venues"]).output
-    text = " ".join(output.split())
     for name in venues():
-        described = venue(name).venue
-        assert f"{name} channels" in text
-        for timeframe in described.candle_timeframes:
-            assert timeframe in text
-        assert described.url in text
-        assert described.documentation[0] in text
-        assert described.documentation[1] in text
-        assert described.verified in text
-        assert f"{described.symbols_per_message} a message" in text
+        assert f"\n{name} " in output
+    assert "rxstreams venues NAME" in output
+
+
+@pytest.mark.parametrize("name", venues())
+def test_venues_when_one_is_named_then_says_what_its_class_says(name: str) -> None:
+    """Conventions, limits, candles and links come from the Venue."""
+    text = "".join(CliRunner().invoke(commands, ["venues", name]).output.split())
+    described = venue(name).venue
+    words = (*described.candle_timeframes, *described.examples, *described.documentation, described.verified)
+    for word in (*words, described.url, f"{described.symbols_per_message:,} a message"):
+        assert "".join(word.split()) in text
+
+
+def test_venues_when_there_is_none_of_that_name_then_says_which_there_are() -> None:
+    """Exit code 2, as with any wrong command line."""
+    result = CliRunner().invoke(commands, ["venues", "krakn"])
+    assert result.exit_code == 2
+    assert "krakn" in result.output
+    assert "kraken" in result.output
 
 
 @pytest.mark.parametrize("missing", ["click", "rich"])

@@ -19,6 +19,8 @@ from rxstreams.items import PriceTick
 from rxstreams.resolver import Resolver
 from rxstreams.scheduler import EventLoopThreadScheduler
 from rxstreams.sources import Stream, kraken
+from rxstreams.sources._feeds import Feeds
+from rxstreams.sources.venue import RestPage
 from rxstreams.states import StreamState
 from rxstreams.testing import FakeExchange, Market, fast_config
 from rxstreams.testing import faults as f
@@ -47,6 +49,8 @@ class Case:
         tls: whether the exchange speaks TLS, with a certificate that nobody trusts.
         prepare: called with the exchange before the feed connects.
         fatal: whether it ends the feed.
+        observer_raises: whether the feed's observer does.
+        of_history: whether it is no feed that it ends, but a fetch of the past.
     """
 
     faults: Sequence[f.AnyFault] = ()
@@ -56,6 +60,7 @@ class Case:
     prepare: Callable[[FakeExchange], None] | None = None
     fatal: bool = False
     observer_raises: bool = False
+    of_history: bool = False
 
 
 CASES: dict[str, Case] = {
@@ -79,6 +84,7 @@ CASES: dict[str, Case] = {
     "Stalled": Case(faults=[f.StallAfter(trades=1, connection=0)]),
     "MessageError": Case(faults=[f.Garbage(trades=1, repeat=True, connection=0)], options={"max_bad_share": 0.2}),
     "SubscriptionError": Case(faults=[f.RefuseSymbols(SYMBOLS)], fatal=True),
+    "HistoryTooShort": Case(of_history=True, fatal=True),
     "ObserverError": Case(observer_raises=True, fatal=True),
 }
 
@@ -130,7 +136,40 @@ def running(case: Case) -> Generator[tuple[FakeExchange, Stream[PriceTick], Clie
             scheduler.dispose()
 
 
-@pytest.mark.parametrize("name", CASES)
+class ForgetfulKraken(kraken.Kraken):
+    """Gives the newest page of trades and no other one."""
+
+    def parse_rest_trades(self, symbol: str, body: bytes, cursor: str | None) -> RestPage:
+        """Return the trades of an answer, as if older ones were not given any more."""
+        page = super().parse_rest_trades(symbol, body, cursor)
+        return RestPage(items=page.items, truncated=True)
+
+
+@pytest.mark.parametrize("name", [name for name, case in CASES.items() if case.of_history])
+def test_history_when_it_cannot_be_had_then_the_error_is_the_tables(name: str) -> None:
+    """What there is has come before it."""
+    expected: type[StreamError] = getattr(errors, name)
+    scheduler = EventLoopThreadScheduler("errors-table")
+    trades = list(Market(SYMBOLS[:1], seed=3, rate=1.0, duration=60))
+    client = Client()
+    with FakeExchange(trades, start=trades[-1].timestamp) as exchange:
+        past = Feeds(ForgetfulKraken()).rest_trades(
+            SYMBOLS[0],
+            since=trades[0].timestamp - 1,
+            scheduler=scheduler,
+            **fast_config(rest_url=exchange.rest_url, connect_timeout=5.0),
+        )
+        past.subscribe(client.on_next, client.on_error)
+        try:
+            assert client.ended.wait(10.0)
+        finally:
+            scheduler.dispose()
+    assert type(client.error) is expected
+    assert not expected.retryable
+    assert [tick.trade_id for tick in client.ticks] == [trade.trade_id for trade in trades]
+
+
+@pytest.mark.parametrize("name", [name for name, case in CASES.items() if not case.of_history])
 def test_connection_when_it_breaks_then_the_error_is_the_tables(name: str) -> None:
     """A fatal error ends the feed with it; any other is counted, and the feed is on its way back."""
     case = CASES[name]

@@ -31,6 +31,7 @@ from rxstreams.testing import (
     SlowHandshake,
     StaleRest,
     StallAfter,
+    Swallow,
 )
 
 # Faults before the subscription.
@@ -377,6 +378,17 @@ def test_reorder_when_nothing_overtakes_then_the_message_comes_at_the_end() -> N
     ):
         c.subscribe("BTC/USD")
         assert ids(c.trades(3)) == [1, 2, 3]
+
+
+def test_swallow_when_scripted_then_messages_are_missing_and_nothing_tells() -> None:
+    """The connection goes on; what was swallowed is in the truth, and was never sent."""
+    with FakeExchange(market(), faults=[Swallow(5, messages=2)]) as exchange, client(exchange) as c:
+        c.subscribe(*SYMBOLS)
+        exchange.wait_finished()
+        published = [t.trade_id for t in exchange.trades]
+        expected = [*published[:5], *published[7:]]
+        assert ids(c.trades(len(expected))) == expected
+        assert [t.trade_id for t in exchange.sent(0)] == expected
 
 
 def test_faults_when_several_then_each_strikes_the_connections_that_it_names() -> None:

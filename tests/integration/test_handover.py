@@ -4,14 +4,16 @@ from __future__ import annotations
 
 from collections import defaultdict
 from collections.abc import Iterator
+from itertools import count
 
 import pytest
+from venue_world import symbols_of, trade, world
 
 from rxstreams.items import OHLCCandle, PriceTick
 from rxstreams.operators import to_ohlc
 from rxstreams.scheduler import EventLoopThreadScheduler
 from rxstreams.sources import kraken
-from rxstreams.states import StreamEvent
+from rxstreams.states import StreamEvent, StreamState
 from rxstreams.testing import FakeExchange, Market, compare, fast_config
 from rxstreams.testing import faults as f
 
@@ -114,6 +116,57 @@ def test_handover_when_symbols_change_meanwhile_then_begins_anew(scheduler: Even
         seen = len(ticks)
         exchange.wait_until(lambda: {t.symbol for t in ticks[seen:]} == set(SYMBOLS[1:]), 10.0)
         feed.stop()
+
+
+@pytest.mark.parametrize(
+    ("name", "goodbye"),
+    [
+        ("binance", '{"e":"serverShutdown","E":1770123456789}'),
+        ("binance_futures", '{"e":"serverShutdown","E":1770123456789}'),
+        ("bitfinex", '{"event":"info","code":20051,"msg":"Stopping. Please try to reconnect"}'),
+        ("bitstamp", '{"event":"bts:request_reconnect","channel":"","data":""}'),
+        ("okx", '{"event":"notice","code":"64008","msg":"The connection will soon be closed.","connId":"a4d3ae55"}'),
+    ],
+)
+def test_goodbye_when_the_venue_says_it_then_the_next_connection_goes_on(name: str, goodbye: str) -> None:
+    """Each venue in its own words, and no age is set: one span, one since, every trade once, and no gap to fetch."""
+    symbols = symbols_of(name, 2)
+    with world(name, symbols=symbols) as it:
+        feed = it.feeds.trades(symbols, **it.options(**PATIENT))
+        ticks: list[PriceTick] = []
+        events: list[StreamEvent] = []
+        feed.events.subscribe(events.append)
+        feed.subscribe(ticks.append)
+        it.exchange.wait_until(lambda: feed.state is StreamState.STREAMING)
+        numbers = count(1)
+
+        def publish() -> None:
+            number = next(numbers)
+            it.exchange.publish(*(trade(symbol, 0.1 * number, number) for symbol in symbols))
+
+        publish()
+        publish()
+        it.exchange.wait_until(lambda: len(ticks) == 4)
+        assert it.exchange.send(goodbye) == 1
+        it.exchange.wait_until(lambda: len(it.exchange.connections) == 2)
+        it.exchange.wait_until(lambda: it.exchange.connections[1].symbols == set(symbols))
+
+        def is_handed_over() -> bool:
+            publish()  # each trade is an occasion to compare the two
+            return not it.exchange.connections[0].is_open
+
+        it.exchange.wait_until(is_handed_over)
+        publish()
+        last = next(numbers)
+        it.exchange.wait_until(lambda: len(ticks) >= 2 * (last - 1))
+        feed.stop()
+        assert it.exchange.connections[0].close_code == 1000
+        assert len(it.exchange.connections) == 2
+    assert {symbol: [str(number) for number in found] for symbol, found in ids_of(ticks).items()} == {
+        symbol: [str(number) for number in range(1, last)] for symbol in symbols
+    }
+    assert len({tick.span for tick in ticks}) == 1
+    assert {event.kind for event in events} == {"state"}
 
 
 def test_feed_when_disposed_in_a_handover_then_nothing_is_left(scheduler: EventLoopThreadScheduler) -> None:

@@ -11,12 +11,14 @@ from typing import Any, TypeVar
 import pytest
 import trustme
 from reactivex import Observable
+from venue_world import START, trade, world
 
 from rxstreams.errors import CertificateError, ConnectError, HandshakeTimeout, RateLimited, SubscriptionError
 from rxstreams.instants import MINUTE, SECOND
 from rxstreams.items import OHLCCandle, PriceTick
 from rxstreams.scheduler import EventLoopThreadScheduler
 from rxstreams.sources import kraken
+from rxstreams.states import StreamState
 from rxstreams.testing import FakeExchange, Market, candles_of, fast_config
 from rxstreams.testing import faults as f
 
@@ -69,6 +71,35 @@ def test_candles_when_the_venue_sends_its_own_then_closed_complete_ones_are_true
             assert candle.complete is (candle.since <= candle.open_time)
         assert sum(candle.complete for candle in closed) >= len(closed) - 4
         assert any(not candle.closed for candle in candles)
+
+
+def test_gap_when_one_order_filled_several_at_one_instant_then_their_order_and_the_close_are_true() -> None:
+    """REST has finer stamps than the socket: by them the last one, taken from there, would stand before the others."""
+    symbol = "BTC/USD"
+    with world("kraken", symbols=[symbol]) as it:
+        feed = it.feeds.trades([symbol], **it.options())
+        ticks: list[PriceTick] = []
+        candles: list[OHLCCandle] = []
+        feed.subscribe(ticks.append)
+        feed.pipe(it.feeds.to_ohlc("1m")).subscribe(candles.append)
+        it.exchange.wait_until(lambda: feed.state is StreamState.STREAMING)
+        it.exchange.publish(trade(symbol, 61.0, 1, 1.0))
+        it.exchange.wait_until(lambda: len(ticks) == 1)
+        it.exchange.refuse()
+        it.exchange.drop_all()
+        it.exchange.wait_until(lambda: it.exchange.connections[-1].closed)
+        it.exchange.publish(trade(symbol, 62.0, 2, 2.0))
+        it.exchange.refuse(False)
+        it.exchange.wait_until(lambda: it.exchange.connections[-1].symbols == {symbol}, 20.0)
+        it.exchange.publish(*(trade(symbol, 63.0, number, price) for number, price in ((3, 3.0), (4, 4.0), (5, 9.0))))
+        it.exchange.wait_until(lambda: len(ticks) == 5, 20.0)
+        it.exchange.publish(trade(symbol, 130.0, 6, 5.0))
+        it.exchange.wait_until(lambda: any(candle.closed for candle in candles))
+        feed.stop()
+    assert [tick.trade_id for tick in ticks] == [1, 2, 3, 4, 5, 6]
+    assert [tick.timestamp for tick in ticks[2:5]] == [START + 63 * SECOND] * 3
+    closed = [candle for candle in candles if candle.closed and candle.open_time == START + MINUTE]
+    assert [candle.close for candle in closed] == [9.0]
 
 
 def test_rest_trades_when_they_fill_several_pages_then_come_once_and_in_order(

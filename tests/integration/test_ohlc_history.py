@@ -215,7 +215,7 @@ _BAD: list[tuple[Callable[[], Any], type[Exception], str]] = [
     (lambda: kraken.ohlc(SYMBOLS, history="4h", recover=False, **_REST), ValueError, "recover=True"),
     (lambda: kraken.ohlc(SYMBOLS, "4h", history="1d", **_REST), ValueError, "an hour at most"),
     (lambda: kraken.ohlc(SYMBOLS, "7m", history="1h", **_REST), NotServed, "7m"),
-    (lambda: kraken.ohlc(SYMBOLS, "2m", history="1h", **_REST), ValueError, "no candles of"),
+    (lambda: kraken.ohlc(SYMBOLS, "2m", history="1h", **_REST), ValueError, "no past candles of"),
     (lambda: kraken.ohlc(SYMBOLS, history="soon", **_REST), ValueError, "soon"),
     (lambda: kraken.ohlc(SYMBOLS, emit="often"), ValueError, "often"),  # type: ignore[arg-type]  # pyright: ignore[reportArgumentType]  # refused at run time too
     (lambda: kraken.ohlc(SYMBOLS, colour="red"), TypeError, "colour"),

@@ -181,7 +181,7 @@ def test_feed_when_symbols_are_added_and_removed_then_the_lines_follow(scheduler
 
 def test_feed_when_a_symbol_is_refused_then_the_others_go_on(scheduler: EventLoopThreadScheduler) -> None:
     """An event names it and says why."""
-    refusing = [f.RefuseSymbols(["ETH/USD"], "delisted")]
+    refusing = [f.RefuseSymbols(["ETH/USD"], "Currency pair not supported")]
     with FakeExchange(market(), speed=20.0, faults=refusing) as exchange:
         feed = connect(exchange, scheduler)
         events: list[StreamEvent] = []
@@ -190,7 +190,7 @@ def test_feed_when_a_symbol_is_refused_then_the_others_go_on(scheduler: EventLoo
         feed.subscribe(ticks.append)
         exchange.wait_until(lambda: {t.symbol for t in ticks} == {"BTC/USD", "SOL/USD", "XRP/USD"})
         (refused,) = [event for event in events if event.kind == "refused"]
-        assert (refused.symbols, refused.reason) == (("ETH/USD",), "delisted")
+        assert (refused.symbols, refused.reason) == (("ETH/USD",), "Currency pair not supported")
         assert isinstance(refused.error, SubscriptionError)
         assert "ETH/USD" not in feed.symbols
 

@@ -10,17 +10,20 @@ from dataclasses import dataclass, field
 from typing import Any, cast
 
 import pytest
+from msgspec.structs import replace
 from reactivex import Observable, abc
 from reactivex.disposable import Disposable
 from reactivex.testing import TestScheduler
 
-from rxstreams.errors import ConnectionLost, ServerRejected
+from rxstreams.errors import ConnectionLost, HistoryTooShort, ServerRejected
 from rxstreams.instants import SECOND, format_instant
 from rxstreams.items import PriceTick
 from rxstreams.sources._connection import Connection, ConnectionContext, ConnectionOwner
+from rxstreams.sources.venue import Unknown
 from rxstreams.states import StreamState
 
 START = 1_735_689_600 * SECOND  # 2025-01-01T00:00:00Z
+SKIPPED = b"skipped "
 
 
 class VirtualLoop(TestScheduler):
@@ -141,7 +144,13 @@ class SimulatedConnection:
         now = self.venue.now()
         if symbol in self.venue.refused and method == "subscribe":
             self.deliver(
-                {"method": method, "req_id": request, "success": False, "symbol": symbol, "error": "not supported"}
+                {
+                    "method": method,
+                    "req_id": request,
+                    "success": False,
+                    "symbol": symbol,
+                    "error": f"Currency pair not supported {symbol}",
+                }
             )
             return
         if method == "subscribe":
@@ -156,7 +165,14 @@ class SimulatedConnection:
         """Refuse a symbol that was accepted before."""
         if symbol in self.symbols and self.alive:
             self.end_coverage(symbol, self.venue.now())
-            self.deliver({"method": "subscribe", "success": False, "symbol": symbol, "error": "delisted"})
+            self.deliver(
+                {
+                    "method": "subscribe",
+                    "success": False,
+                    "symbol": symbol,
+                    "error": f"Currency pair not supported {symbol}",
+                }
+            )
 
     def end_coverage(self, symbol: str, now: int) -> None:
         """Send the symbol no more."""
@@ -195,6 +211,9 @@ class SimulatedConnection:
         if not self.owner.pending():
             self.owner.on_state(StreamState.STREAMING)
 
+    def note_words(self, message: Unknown) -> None:
+        """The line calls this with messages that it does not use."""
+
     def dispose(self) -> None:
         """The client leaves."""
         self.disposed = True
@@ -210,6 +229,7 @@ class SimulatedVenue:
         self.loop = loop
         self.death_rate = death_rate
         self.drop_rate = 0.0  # share of the trades that a living connection swallows
+        self.skip_rate = 0.0  # share of the trades that arrive as a frame that says only that a trade was left out
         self.garble_rate = 0.0  # share of the trades that arrive as a frame that nobody can read
         self.disorder = 0.0  # seconds by which stamps step back at most
         self.latencies: tuple[float, ...] = (0.01, 0.1, 0.4)  # seconds; each connection has one of them
@@ -244,8 +264,10 @@ class SimulatedVenue:
             self.trades.append(trade)
             for connection in self.connections:
                 if connection.alive and symbol in connection.symbols:
+                    if self.happens(self.skip_rate):
+                        connection.deliver(SKIPPED + symbol.encode())
                     # Only a trade between two others can be missed by anybody.
-                    if symbol not in connection.heard or self.rng.random() >= self.drop_rate:
+                    elif symbol not in connection.heard or self.rng.random() >= self.drop_rate:
                         connection.deliver(trade.frame())
                     connection.heard.add(symbol)
             self.schedule(symbol, mean, following)
@@ -281,13 +303,26 @@ class SimulatedRest:
         lag: seconds by which it is behind.
         failures: share of the requests that fail.
         is_down: whether all fail.
+        resolution: nanoseconds to which it cuts stamps.
+        empty: share of the answers that hold nothing.
+        late: share of the answers that begin later than was asked.
+        reach: seconds after which it forgets trades; None: it forgets none.
+        can_notice: whether a symbol's trade from a time on has reached the client. Where none has, nobody could notice
+            that an answer begins too late, and it does not.
+        hiccups: answers that were empty, or began late.
     """
 
     venue: SimulatedVenue
     lag: float = 0.0
     failures: float = 0.0
     is_down: bool = False
+    resolution: int = 1
     requests: int = 0
+    empty: float = 0.0
+    late: float = 0.0
+    reach: float | None = None
+    can_notice: Callable[[str, int], bool] = lambda symbol, since: False
+    hiccups: int = 0
 
     def fetch(self, symbol: str, since: int) -> Observable[PriceTick]:
         """Answer after a while with what is known then."""
@@ -305,13 +340,37 @@ class SimulatedRest:
                 if self.is_down or rng.random() < self.failures:
                     observer.on_error(ServerRejected("503"))
                     return
-                newest = self.venue.now() - int(self.lag * SECOND)
-                for trade in self.venue.trades:
-                    if trade.symbol == symbol and since <= trade.timestamp and trade.published <= newest:
-                        observer.on_next(trade.tick())
+                forgotten = self.forgotten()
+                for tick in self.known(symbol, max(since, forgotten)):
+                    observer.on_next(tick)
+                if since < forgotten:
+                    observer.on_error(HistoryTooShort("older ones are not kept"))
+                    return
                 observer.on_completed()
 
             self.venue.loop.at(rng.choice((0.02, 0.3, 1.5)) * rng.random(), answer)
             return subscription
 
         return Observable(subscribe)
+
+    def forgotten(self) -> int:
+        """Return the time before which it has forgotten all trades, nanoseconds."""
+        return 0 if self.reach is None else self.venue.now() - int(self.reach * SECOND)
+
+    def known(self, symbol: str, since: int) -> list[PriceTick]:
+        """Return what it gives of the trades from a time on."""
+        newest = self.venue.now() - int(self.lag * SECOND)
+        ticks: list[PriceTick] = []
+        for trade in self.venue.trades:
+            stamp = trade.timestamp - trade.timestamp % self.resolution
+            if trade.symbol == symbol and since <= stamp and trade.published <= newest:
+                ticks.append(replace(trade.tick(), timestamp=stamp))
+        if not self.can_notice(symbol, since):
+            return ticks
+        if self.venue.happens(self.empty):
+            self.hiccups += 1
+            return []
+        if self.venue.happens(self.late):
+            self.hiccups += 1
+            return ticks[self.venue.rng.randrange(len(ticks) + 1) :]
+        return ticks

@@ -23,7 +23,7 @@ from rxstreams.resolver import Resolver
 from rxstreams.scheduler import EventLoopThreadScheduler
 from rxstreams.sources.kraken import Kraken
 from rxstreams.sources.stream import Stream
-from rxstreams.sources.venue import Acknowledged, Channel, Message
+from rxstreams.sources.venue import Acknowledged, Channel, Goodbye, Message
 from rxstreams.states import StreamEvent
 from rxstreams.testing import compare
 from rxstreams.timeframe import Timeframe
@@ -70,6 +70,25 @@ class Silent(AnonymousWithoutTimes):
     acknowledges: ClassVar[bool] = False
 
 
+class Polite(Kraken):
+    """Says when it will close a connection."""
+
+    def parse(self, frame: bytes) -> Iterable[Message]:
+        """Read a goodbye."""
+        return (Goodbye(reason="restart"),) if frame == b"goodbye" else super().parse(frame)
+
+
+class PoliteAndAnonymous(AnonymousWithoutTimes):
+    """The same of the venue that says the least."""
+
+    def parse(self, frame: bytes) -> Iterable[Message]:
+        """Read a goodbye."""
+        if frame == b"goodbye":
+            yield Goodbye(reason="restart")
+        else:
+            yield from super().parse(frame)
+
+
 VENUES: list[type[Kraken]] = [Kraken, Uncounted, Anonymous, AnonymousWithoutTimes, Silent]
 
 
@@ -107,6 +126,8 @@ class Handovers:
     rest_fails: float = 0.0
     history: bool = False
     meddles: bool = False
+    max_age: float | None = 60.0
+    closes: bool = False  # some time after it has said goodbye
     ticks: list[PriceTick] = field(default_factory=list[PriceTick])
     events: Counter[str] = field(default_factory=Counter[str])
     audiences: list[Audience] = field(default_factory=list["Audience"])
@@ -135,7 +156,7 @@ class Handovers:
             StreamConfig(
                 backoff=BackoffPolicy(initial=0.5, maximum=5.0, jitter="none"),
                 resolver=cast("Resolver", NoResolver()),
-                max_age=60.0,
+                max_age=self.max_age,
                 max_hold=60.0,
                 max_bad_share=1.0,
             ),
@@ -148,6 +169,8 @@ class Handovers:
         feed.subscribe(self.ticks.append)
         self.join()
         self.loop.at(self.rng.random() * LASTS, self.join)
+        if self.max_age is None:
+            self.loop.at(60.0, self.say_goodbye)
         if self.meddles:
             self.loop.at(30.0, self.meddle)
         self.loop.advance_to(LASTS)
@@ -173,6 +196,15 @@ class Handovers:
         symbol = self.rng.choice(self.symbols)
         (self.feed.remove if self.rng.random() < 0.5 else self.feed.add)([symbol])
         self.loop.at(self.rng.expovariate(1 / 120.0), self.meddle)
+
+    def say_goodbye(self) -> None:
+        """Tell all clients that their connections will be closed, and perhaps do it."""
+        for connection in self.market.connections:
+            if connection.alive and not connection.disposed:
+                connection.deliver(b"goodbye")
+                if self.closes:
+                    self.loop.at(self.rng.uniform(0.0, 60.0), connection.die)
+        self.loop.at(self.rng.uniform(50.0, 100.0), self.say_goodbye)
 
     # What came of it
 
@@ -227,6 +259,31 @@ def test_hand_over_when_nothing_breaks_then_nobody_notices(seed: int, venue: typ
     assert all(tick.since == begun[tick.symbol] for tick in result.ticks)
     candles = result.audiences[0].candles
     assert all(candle.complete for candle in candles if candle.closed and candle.open_time >= max(begun.values()))
+
+
+@pytest.mark.parametrize("venue", [Polite, PoliteAndAnonymous])
+@pytest.mark.parametrize("seed", range(3))
+def test_hand_over_when_the_venue_asks_for_it_then_nobody_notices(seed: int, venue: type[Kraken]) -> None:
+    """Without ``max_age``: each goodbye is followed by another connection, without a loss and without asking REST."""
+    result = Handovers(seed, venue(), max_age=None).run()
+    assert result.feed.stats.connects > 10
+    assert set(result.events) == {"state"}
+    assert result.rest.requests == 0
+    result.check_trades(all_of_them=True)
+    result.check_promise()
+
+
+@pytest.mark.parametrize("venue", [Polite, PoliteAndAnonymous])
+@pytest.mark.parametrize("seed", range(3))
+def test_hand_over_when_the_venue_closes_soon_after_its_goodbye_then_nothing_is_lost(
+    seed: int, venue: type[Kraken]
+) -> None:
+    """Sometimes before the next connection has taken over."""
+    result = Handovers(seed, venue(), disorder=2.0 * (seed % 2), max_age=None, closes=True).run()
+    assert result.feed.stats.connects > result.events["loss"]
+    assert result.events["lost"] == 0
+    result.check_trades(all_of_them=True)
+    result.check_promise()
 
 
 @pytest.mark.parametrize("venue", VENUES)

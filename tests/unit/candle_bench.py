@@ -10,6 +10,7 @@ from reactivex import Observable
 from reactivex import operators as ops
 from reactivex.testing import TestScheduler
 
+from rxstreams.errors import HistoryTooShort
 from rxstreams.instants import MINUTE, SECOND
 from rxstreams.items import OHLCCandle
 from rxstreams.recovery.fetch_turns import FetchTurns
@@ -21,6 +22,28 @@ A, B = "A/USD", "B/USD"
 MAX_HOLD = 10.0
 
 Answer = Iterable[OHLCCandle] | Exception
+
+
+def at(minute: float, rows: Iterable[OHLCCandle]) -> Answer:
+    """Return an answer that says when it was given."""
+    return _At(rows, minute)
+
+
+class _At(list[OHLCCandle]):
+    """Rows, and the server's time."""
+
+    def __init__(self, rows: Iterable[OHLCCandle], minute: float) -> None:
+        super().__init__(rows)
+        self.time = round(minute * MINUTE)
+
+
+def short(rows: Iterable[OHLCCandle]) -> Answer:
+    """Return the answer of a venue that has nothing older than these."""
+    return _Short(rows)
+
+
+class _Short(list[OHLCCandle]):
+    """Rows before a HistoryTooShort."""
 
 
 def live(minute: float, price: float = 1.0, *, since: float = 0.0, closed: bool = False, **fields: Any) -> OHLCCandle:
@@ -122,7 +145,7 @@ class CandleBench:
         """Let time pass."""
         self.scheduler.advance_by(seconds)
 
-    def _fetch(self, symbol: str, since: int) -> Observable[OHLCCandle]:
+    def _fetch(self, symbol: str, since: int, on_time: Callable[[int], object]) -> Observable[OHLCCandle]:
         self.asked.append((self.now, symbol, since / MINUTE))
         assert self._answer is not None
         answer = self._answer(symbol, since / MINUTE, len(self.asked) - 1)
@@ -131,7 +154,15 @@ class CandleBench:
             rows = cast("Observable[OHLCCandle]", reactivex.throw(answer))
         else:
             rows = reactivex.from_iterable(answer)
-        return reactivex.timer(self._latency).pipe(ops.flat_map(lambda _: rows))
+            if isinstance(answer, _Short):
+                rows = rows.pipe(ops.concat(reactivex.throw(HistoryTooShort("they begin later"))))
+
+        def answered(_: int) -> Observable[OHLCCandle]:
+            if isinstance(answer, _At):
+                on_time(answer.time)
+            return rows
+
+        return reactivex.timer(self._latency).pipe(ops.flat_map(answered))
 
     def _report(
         self, kind: str, *, symbols: tuple[str, ...] = (), reason: str = "", error: BaseException | None = None
@@ -140,4 +171,4 @@ class CandleBench:
         self.reasons.append(reason)
 
 
-__all__ = ["MAX_HOLD", "MINUTE", "SECOND", "A", "Answer", "B", "CandleBench", "always", "live", "rest"]
+__all__ = ["MAX_HOLD", "MINUTE", "SECOND", "A", "Answer", "B", "CandleBench", "always", "at", "live", "rest"]

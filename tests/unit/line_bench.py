@@ -17,8 +17,9 @@ from rxstreams.instants import SECOND
 from rxstreams.items import PriceTick
 from rxstreams.scheduler import EventLoopThreadScheduler
 from rxstreams.sources._connection import Connection, ConnectionContext, ConnectionOwner
+from rxstreams.sources._symbol_check import ListSymbols
 from rxstreams.sources.stream import Stream
-from rxstreams.sources.venue import Channel, Message, Venue
+from rxstreams.sources.venue import Channel, Message, Unknown, Venue
 from rxstreams.states import StreamEvent
 
 T0 = 1_735_689_600 * SECOND
@@ -99,6 +100,7 @@ class Bench:
         channel: Channel = Channel("trades"),  # noqa: B008  # immutable
         *,
         recovers: bool = False,
+        list_symbols: ListSymbols | None = None,
         **options: Any,
     ) -> None:
         self.venue = venue
@@ -108,6 +110,7 @@ class Bench:
         self.sent: list[str] = []
         self.sockets: list[abc.ObserverBase[bytes]] = []
         self.failed: list[Exception] = []
+        self.words: list[str] = []
         self.loop = cast("EventLoopThreadScheduler", VirtualLoop())
         self.feed: Stream[PriceTick] = Stream(
             venue,
@@ -117,6 +120,7 @@ class Bench:
             scheduler=self.loop,
             connect=self.connect,
             fetch=self.fetch if recovers else None,
+            list_symbols=list_symbols,
         )
         self.feed.events.subscribe(self.events.append)
         self.subscription = self.feed.subscribe(self.ticks.append)
@@ -160,6 +164,10 @@ class Bench:
 
     def check_streaming(self) -> None:
         """Stand in for the connection's."""
+
+    def note_words(self, message: Unknown) -> None:
+        """Stand in for the connection's."""
+        self.words.append(message.kind)
 
     def fail(self, error: Exception) -> None:
         """Stand in for the connection's."""

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import cast
 
 import pytest
-from candle_bench import A, Answer, B, CandleBench, always, live, rest
+from candle_bench import A, Answer, B, CandleBench, always, live, rest, short
 from msgspec.structs import replace
 
 from rxstreams.errors import SubscriptionError
@@ -79,7 +79,7 @@ def test_recovery_when_the_line_breaks_again_meanwhile_then_the_range_grows_and_
     begin(bench)
     bench.wait(4.0)
     bench.take(live(4, 4.0, since=3.5))
-    bench.wait(4.0)
+    bench.wait(3.0)  # an attempt comes 2.6 s later at the latest
     assert bench.shown == []
     ready.append(rest(1, 3, running=4))
     bench.wait(3.0)
@@ -218,3 +218,38 @@ def test_recovery_when_more_history_is_wanted_than_may_be_held_then_it_comes_all
     bench.candles.resume(A, 100 * 60 * 10**9)
     bench.wait(1.0)
     assert len(bench.shown) == 90
+
+
+@pytest.mark.parametrize("is_flat", [False, True])
+def test_recovery_when_the_venue_does_not_remember_so_far_back_then_is_not_asked_again(is_flat: bool) -> None:
+    """What there is goes out at once; what is missing is lost, also where an interval without trades has no candle."""
+    bench = CandleBench(always(short(rest(3, 4, running=5))), is_flat=is_flat)
+    bench.take(live(0, since=-1.0), live(1, since=-1.0), live(5, 5.0, since=4.5))
+    bench.wait(60.0)
+    assert bench.shown == [(0, 1.0, True), (1, 1.0, False), (3, 7.0, True), (4, 7.0, True)]
+    assert len(bench.asked) == 1
+    assert bench.events == [(0.1, "lost", A)]
+    assert bench.reasons == ["candles from 1970-01-01T00:02:00Z on: the venue does not remember them"]
+    assert [c.since for c in bench.sent if c.closed][2:] == [rest(3, 3)[0].open_time] * 2
+
+
+def test_recovery_when_the_venue_remembers_nothing_but_what_is_running_then_all_before_it_is_lost() -> None:
+    """No candle at all is closed there."""
+    bench = CandleBench(always(short(rest(1, 0, running=5))), is_flat=False)
+    bench.take(live(0, since=-1.0), live(1, since=-1.0), live(5, 5.0, since=4.5))
+    bench.wait(60.0)
+    assert bench.shown == [(0, 1.0, True), (1, 1.0, False)]
+    assert bench.updates[-1:] == [(5, 5.0)]
+    assert bench.events == [(0.1, "lost", A)]
+    assert bench.reasons == ["candles from 1970-01-01T00:02:00Z on: the venue does not remember them"]
+
+
+def test_history_when_the_venue_does_not_remember_so_far_back_then_fewer_come() -> None:
+    """That is no loss."""
+    bench = CandleBench(always(short(rest(3, 4, running=5))), history=4)
+    bench.candles.resume(A, live(5).open_time)
+    bench.take(live(5, 5.0, since=5.0))
+    bench.wait(60.0)
+    assert bench.shown == [(3, 7.0, True), (4, 7.0, True)]
+    assert len(bench.asked) == 1
+    assert bench.events == []

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from decimal import Decimal
 from pathlib import Path
 from typing import Any
 
@@ -29,6 +30,8 @@ from rxstreams.timeframe import Timeframe
 
 FORMAT = KrakenFormat()
 VENUE = Kraken()
+TRADES = TradesQuery(symbol="BTC/USD", limit=1000)
+MINUTES = CandlesQuery(symbol="BTC/USD", minutes=1, limit=720)
 TIME_IN = parse_iso("2023-09-25T09:04:31.742599Z")
 TIME_OUT = parse_iso("2023-09-25T09:04:31.742648Z")
 
@@ -105,34 +108,35 @@ def test_trades_when_parsed_by_the_venue_then_nothing_is_lost(
 @given(
     price=st.integers(min_value=1, max_value=10**9).map(lambda units: units / 100),
     volume=st.integers(min_value=1, max_value=10**12).map(lambda units: units / 10**8),
-    micros=st.integers(min_value=10**14, max_value=4 * 10**15),
+    micros=st.integers(min_value=10**14, max_value=2**31 * 10**6 - 1),
     side=st.sampled_from(["buy", "sell"]),
 )
 def test_rest_trades_when_parsed_by_the_venue_then_nothing_is_lost(
     price: float, volume: float, micros: int, side: str
 ) -> None:
-    """Whole microseconds survive REST's times, which are floats of seconds."""
+    """Whole microseconds survive REST's times, which are finer, and floats of seconds: until 2038 fine enough."""
     sent = tick(price, volume, timestamp=micros * 1000, side=side)
-    page = VENUE.parse_rest_trades("BTC/USD", FORMAT.rest_trades("BTC/USD", [sent], None), None)
+    page = VENUE.parse_rest_trades("BTC/USD", FORMAT.rest_trades("BTC/USD", [sent], TRADES, more=False), None)
     (parsed,) = page.items
     for name in ("symbol", "price", "volume", "timestamp", "side", "trade_id"):
         assert getattr(parsed, name) == getattr(sent, name)
 
 
 def test_rest_trades_when_encoded_from_recorded_ones_then_equal_them(recordings: Path) -> None:
-    """A thousand real trades come out as Kraken sent them."""
+    """A thousand real trades come out as Kraken sent them; of their times the digits that the WebSocket has too."""
     body = (recordings / "kraken_rest/http_trades.json").read_bytes()
     recorded = json.loads(body)["result"]["XBTUSDT"]
     ticks = VENUE.parse_rest_trades("BTC/USDT", body, None).items
-    written = json.loads(FORMAT.rest_trades("BTC/USDT", ticks, None))["result"]["XBTUSDT"]
+    written = json.loads(FORMAT.rest_trades("BTC/USDT", ticks, TRADES, more=False))["result"]["XBTUSDT"]
     assert len(written) == len(recorded) == 1000
     for ours, theirs in zip(written, recorded, strict=True):
-        assert (float(ours[0]), float(ours[1]), *ours[2:4], ours[6]) == (
+        assert (float(ours[0]), float(ours[1]), ours[3], ours[6]) == (
             float(theirs[0]),
             float(theirs[1]),
-            *theirs[2:4],
+            theirs[3],
             theirs[6],
         )
+        assert f"{ours[2]:.9f}"[:-3] == f"{Decimal(str(theirs[2])):.9f}"[:-3]
 
 
 def test_rest_candles_when_made_of_recorded_trades_then_equal_krakens(recordings: Path) -> None:
@@ -140,7 +144,10 @@ def test_rest_candles_when_made_of_recorded_trades_then_equal_krakens(recordings
     ticks = VENUE.parse_rest_trades("BTC/USDT", (recordings / "kraken_rest/http_trades.json").read_bytes(), None).items
     theirs = json.loads((recordings / "kraken_rest/http_ohlc.json").read_text())["result"]["XBTUSDT"]
     rows = candles_of(ticks, "1m", fill="flat", until=ticks[-1].timestamp)[1:-1]
-    ours = {row[0]: row for row in json.loads(FORMAT.rest_candles("BTC/USDT", rows, 1))["result"]["XBTUSDT"]}
+    ours = {
+        row[0]: row
+        for row in json.loads(FORMAT.rest_candles("BTC/USDT", rows, MINUTES, now=0, more=False))["result"]["XBTUSDT"]
+    }
     compared = [row for row in theirs if row[0] in ours]
     assert len(compared) == len(ours)
     flat = 0
@@ -157,7 +164,7 @@ def test_rest_candles_when_made_of_recorded_trades_then_equal_krakens(recordings
 def test_rest_candles_when_encoded_then_last_is_the_last_one_that_is_over() -> None:
     """Kraken's cursor names the last committed interval, not the running one."""
     rows = candles_of([tick(timestamp=0), tick(timestamp=61 * 10**9)], "1m")
-    assert json.loads(FORMAT.rest_candles("BTC/USD", rows, 1))["result"]["last"] == 0
+    assert json.loads(FORMAT.rest_candles("BTC/USD", rows, MINUTES, now=61 * 10**9, more=False))["result"]["last"] == 0
 
 
 def test_candles_of_the_documentation_when_encoded_then_equal_it(recordings: Path) -> None:
@@ -322,17 +329,31 @@ def test_spellings_when_asked_then_hold_those_that_clients_use(symbol: str, spel
 def test_rest_query_when_for_trades_then_seconds_and_nanoseconds_are_understood() -> None:
     """Kraken takes both; what is too small for nanoseconds is seconds."""
     path = "/0/public/Trades"
-    assert FORMAT.rest_query(path, {"pair": "XBTUSD"}) == TradesQuery(symbol="XBTUSD", since=None, limit=1000)
+    assert FORMAT.rest_query(path, {"pair": "XBTUSD"}, b"") == TradesQuery(symbol="XBTUSD", limit=1000, newest=True)
     query = {"pair": "XBTUSD", "since": "1762820035", "count": "10"}
-    assert FORMAT.rest_query(path, query) == TradesQuery(symbol="XBTUSD", since=1_762_820_035 * 10**9, limit=10)
+    assert FORMAT.rest_query(path, query, b"") == TradesQuery(
+        symbol="XBTUSD", since=1_762_820_035 * 10**9, limit=10, whole_stamps=True
+    )
     query["since"] = "1762820035982277754"
-    assert FORMAT.rest_query(path, query) == TradesQuery(symbol="XBTUSD", since=1_762_820_035_982_277_754, limit=10)
+    assert FORMAT.rest_query(path, query, b"") == TradesQuery(
+        symbol="XBTUSD", since=1_762_820_035_982_278_000, limit=10, whole_stamps=True
+    )
+
+
+def test_rest_query_when_it_goes_on_after_a_page_then_begins_behind_its_last_instant() -> None:
+    """By the exact times, of which a page has the last one in its cursor."""
+    last = tick(timestamp=1_762_820_035_982_277_000)
+    cursor = json.loads(FORMAT.rest_trades("BTC/USD", [last], TRADES, more=True))["result"]["last"]
+    for since, first in ((int(cursor), last.timestamp + 1000), (int(cursor) - 1, last.timestamp)):
+        query = FORMAT.rest_query("/0/public/Trades", {"pair": "XBTUSD", "since": str(since)}, b"")
+        assert isinstance(query, TradesQuery)
+        assert query.since == first
 
 
 def test_rest_query_when_for_candles_then_since_is_in_seconds() -> None:
-    """The interval is in minutes and one by default."""
-    query = FORMAT.rest_query("/0/public/OHLC", {"pair": "XBTUSD", "since": "60"})
-    assert query == CandlesQuery(symbol="XBTUSD", minutes=1, since=60 * 10**9, limit=720)
+    """The interval is in minutes and one by default; of more than 720 the newest are given."""
+    query = FORMAT.rest_query("/0/public/OHLC", {"pair": "XBTUSD", "since": "60"}, b"")
+    assert query == CandlesQuery(symbol="XBTUSD", minutes=1, since=60 * 10**9 + 1, limit=720, newest=True)
 
 
 @pytest.mark.parametrize(
@@ -347,14 +368,15 @@ def test_rest_query_when_for_candles_then_since_is_in_seconds() -> None:
 )
 def test_rest_query_when_wrong_then_is_refused(path: str, query: dict[str, str], status: int) -> None:
     """Errors come with HTTP 200 and a list, as Kraken sends them."""
-    answer = FORMAT.rest_query(path, query)
+    answer = FORMAT.rest_query(path, query, b"")
     assert isinstance(answer, BadQuery)
     assert answer.status == status
 
 
 def test_rest_error_when_the_pair_is_unknown_then_the_venue_says_so() -> None:
     """The venue turns Kraken's error into its own."""
-    body = FORMAT.rest_error(None)
+    status, body = FORMAT.rest_error(None)
+    assert status == 200
     assert json.loads(body) == {"error": ["EQuery:Unknown asset pair"]}
     with pytest.raises(SubscriptionError):
         VENUE.parse_rest_trades("ABC/USD", body, None)

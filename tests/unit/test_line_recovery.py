@@ -7,7 +7,14 @@ from line_bench import T0, A, B, Bench, PlainVenue, SilentVenue, trade
 from recovery_bench import CountedVenue, acknowledged, ids, streaming
 
 from rxstreams._spans import run_of
-from rxstreams.errors import MessageError, ServerRejected
+from rxstreams.errors import (
+    HistoryTooShort,
+    MessageError,
+    Refused,
+    ServerRejected,
+    StreamError,
+    SubscriptionError,
+)
 from rxstreams.instants import SECOND
 from rxstreams.sources.venue import Channel
 from rxstreams.timeframe import Timeframe
@@ -56,7 +63,8 @@ def test_gap_when_the_fetch_is_far_ahead_of_the_socket_then_the_rest_comes_from_
     bench.lose()
     bench.push(acknowledged(A, B, at=70))
     bench.push(trade(A, 71, 4))
-    bench.fetches[0].answer(*(trade(A, at, number) for at, number in ((30, 2), (60, 3), (71, 4), (90, 5), (99, 6))))
+    published = ((1, 1), (30, 2), (60, 3), (71, 4), (90, 5), (99, 6))
+    bench.fetches[0].answer(*(trade(A, at, number) for at, number in published))
     assert ids(bench) == [1, 2, 3, 4]
     bench.push(trade(A, 90, 5), trade(A, 99, 6))
     assert ids(bench) == [1, 2, 3, 4, 5, 6]
@@ -72,7 +80,7 @@ def test_quiet_symbol_when_its_line_is_back_then_is_fetched_after_the_settling()
     bench.wait(0.2)
     assert [fetch.symbol for fetch in bench.fetches] == [A, B]
     bench.fetches[1].answer(trade(B, 2, 1), trade(B, 40, 2))
-    bench.fetches[0].answer()
+    bench.fetches[0].answer(trade(A, 1, 1))
     assert ids(bench, B) == [1, 2]
     assert kinds(bench) == [("loss", (A, B)), ("recovered", (B,)), ("recovered", (A,))]
     bench.push(trade(A, 80, 2))
@@ -85,11 +93,11 @@ def test_span_when_all_gaps_are_closed_then_the_old_run_goes_on() -> None:
     bench.lose()
     bench.push(acknowledged(A, B, at=70))
     bench.push(trade(A, 71, 2))
-    bench.fetches[0].answer(trade(A, 71, 2))
+    bench.fetches[0].answer(trade(A, 1, 1), trade(A, 71, 2))
     bench.push(trade(A, 72, 3))
     between = bench.ticks[-1].span
     bench.wait(5.1)
-    bench.fetches[1].answer()
+    bench.fetches[1].answer(trade(B, 2, 1))
     bench.push(trade(A, 80, 4))
     before, after = bench.ticks[0].span, bench.ticks[-1].span
     assert before < between < after
@@ -141,7 +149,8 @@ def test_gap_when_another_loss_comes_meanwhile_then_it_is_one_longer_gap() -> No
     bench.push(trade(A, 141, 7))
     second = bench.fetches[-1]
     assert second.since == first.since
-    second.answer(*(trade(A, at, number) for at, number in ((30, 2), (60, 3), (71, 4), (100, 5), (120, 6), (141, 7))))
+    published = ((1, 1), (30, 2), (60, 3), (71, 4), (100, 5), (120, 6), (141, 7))
+    second.answer(*(trade(A, at, number) for at, number in published))
     assert ids(bench) == [1, 2, 3, 4, 5, 6, 7]
     assert {tick.since for tick in bench.ticks} == {T0 + 1}
 
@@ -156,7 +165,7 @@ def test_gap_when_the_holding_ends_while_the_line_is_away_then_what_was_held_is_
     assert ids(bench) == [1, 4]
     bench.push(acknowledged(A, B, at=140))
     bench.push(trade(A, 141, 7))
-    bench.fetches[-1].answer(trade(A, 100, 5), trade(A, 120, 6), trade(A, 141, 7))
+    bench.fetches[-1].answer(trade(A, 71, 4), trade(A, 100, 5), trade(A, 120, 6), trade(A, 141, 7))
     assert ids(bench) == [1, 4, 5, 6, 7]
     assert {tick.since for tick in bench.ticks if tick.symbol == A and tick.trade_id != 1} == {T0 + 70 * SECOND + 1}
 
@@ -226,7 +235,7 @@ def test_trade_when_it_comes_twice_then_is_sent_once() -> None:
     bench.push(trade(A, 1, 1))  # a server that repeats the past: it proves nothing
     assert bench.fetches == []
     bench.push(trade(A, 71, 2), trade(A, 71, 2))
-    bench.fetches[0].answer(trade(A, 71, 2))
+    bench.fetches[0].answer(trade(A, 1, 1), trade(A, 71, 2))
     assert ids(bench) == [1, 2]
     assert bench.feed.stats.duplicates == 2
 
@@ -356,7 +365,7 @@ def test_fetch_when_it_repeats_itself_then_each_trade_is_sent_once() -> None:
     bench.lose()
     bench.push(acknowledged(A, B, at=70))
     bench.push(trade(A, 71, 3))
-    bench.fetches[0].answer(*[trade(A, 30, 2)] * 3, trade(A, 71, 3), trade(A, 71, 3))
+    bench.fetches[0].answer(trade(A, 1, 1), *[trade(A, 30, 2)] * 3, trade(A, 71, 3), trade(A, 71, 3))
     assert ids(bench) == [1, 2, 3]
 
 
@@ -416,3 +425,30 @@ def test_history_when_it_can_not_be_had_then_the_coverage_begins_at_the_acknowle
     bench.wait(10.1)
     assert [tick.since for tick in bench.ticks] == [T0 + 25 * SECOND + 1]
     assert ("lost", (A,)) in kinds(bench)
+
+
+@pytest.mark.parametrize(
+    "error",
+    [HistoryTooShort("its own begin at noon"), Refused("HTTP 403"), SubscriptionError((A,), "unknown")],
+    ids=lambda error: type(error).__name__,
+)
+def test_gap_when_the_fetch_fails_for_good_then_is_lost_at_once(error: StreamError) -> None:
+    """No other fetch will be better: nothing is held for it, and what was fetched is thrown away."""
+    bench = streaming()
+    bench.lose()
+    bench.push(acknowledged(A, B, at=70))
+    bench.push(trade(A, 71, 4))
+    (fetch,) = bench.fetches
+    fetch.observer.on_next(trade(A, 65, 3))
+    fetch.fail(error)
+    assert ids(bench) == [1, 4]
+    assert bench.ticks[-1].since == T0 + 70 * SECOND + 1
+    (lost,) = [event for event in bench.events if event.kind == "lost"]
+    assert (lost.symbols, lost.error) == ((A,), error)
+    assert lost.reason == f"it can't be recovered: {error}"
+    bench.push(trade(A, 72, 5))
+    assert ids(bench) == [1, 4, 5]
+    bench.wait(4.0)
+    assert len(bench.fetches) == 1
+    bench.wait(2.0)
+    assert [each.symbol for each in bench.fetches] == [A, B]

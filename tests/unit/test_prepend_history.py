@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import threading
 from collections.abc import Callable
+from dataclasses import dataclass
 from typing import Any
 
 import pytest
@@ -15,7 +16,7 @@ from reactivex.subject import Subject
 from reactivex.testing import ReactiveTest, TestScheduler
 
 from rxstreams.bridge import pipe
-from rxstreams.errors import ObserverError
+from rxstreams.errors import HistoryTooShort, ObserverError
 from rxstreams.instants import MINUTE
 from rxstreams.items import OHLCCandle
 from rxstreams.operators import prepend_history, resample
@@ -40,6 +41,13 @@ def venue(*minutes: int, running: int | None = None, **fields: Any) -> list[OHLC
     return closed if running is None else [*closed, candle(running, None, closed=False, complete=False, **fields)]
 
 
+@dataclass
+class Short:
+    """What a venue answers that has nothing older, and says so."""
+
+    rows: list[OHLCCandle]
+
+
 class Rest:
     """Fetches that answer after a while with what is given for each attempt; None: never."""
 
@@ -61,6 +69,11 @@ class Rest:
             answer: Any = self._answers.pop(0) if self._answers else []
 
             def act(*_: object) -> None:
+                if isinstance(answer, Short):
+                    for item in answer.rows:
+                        observer.on_next(item)
+                    observer.on_error(HistoryTooShort("it begins later"))
+                    return
                 if isinstance(answer, Exception):
                     observer.on_error(answer)
                     return
@@ -409,11 +422,13 @@ def test_result_when_disposed_then_nothing_is_asked_for_any_more() -> None:
     assert rest.left == [215] * 4
 
 
-def test_history_when_the_venues_begins_later_then_so_does_the_coverage() -> None:
-    """What was got goes out, and the rest is told."""
+@pytest.mark.parametrize("says_so", [False, True])
+def test_history_when_the_venues_begins_later_then_so_does_the_coverage(says_so: bool) -> None:
+    """What was got goes out, and the rest is told; it does not matter whether the venue says so."""
     clock = TestScheduler()
     lost: list[tuple[str, str]] = []
-    rest = Rest(clock, venue(73, 74))
+    rows = venue(73, 74)
+    rest = Rest(clock, Short(rows) if says_so else rows)
     messages = [on_next(210, candle(75, 75)), on_next(220, candle(76, 75))]
     assert run(clock, messages, prepend_history(rest, "1h", on_lost=note_in(lost), scheduler=clock)) == [
         (211, "A73>73"),
@@ -423,6 +438,7 @@ def test_history_when_the_venues_begins_later_then_so_does_the_coverage() -> Non
     ]
     begin, wanted = "1970-01-01T01:13:00Z", "1970-01-01T01:00:00Z"
     assert lost == [("A", f"the venue's candles begin at {begin}, they were wanted from {wanted} on")]
+    assert len(rest.asked) == 1
 
 
 def test_history_when_the_venue_has_none_then_the_candles_go_out_as_they_came() -> None:

@@ -152,7 +152,7 @@ def test_gap_when_fetches_fail_then_it_is_lost_after_the_holding() -> None:
 def test_gap_when_another_follows_after_a_lost_one_then_it_is_closed_to_the_new_since() -> None:
     """What was lost stays lost."""
     clock = TestScheduler()
-    rest = Rest(clock, [trade(7), trade(8), trade(9)])
+    rest = Rest(clock, [trade(n) for n in range(6, 10)])
     operator = recover_gaps(rest, max_gap=3, scheduler=clock)
     messages = [
         on_next(210, trade(2)),

@@ -46,13 +46,27 @@ class History(Venue):
         return int(request.query.get("weight", "1"))
 
     def used_weight(self, headers: Mapping[str, str]) -> Mapping[float, int]:
-        return {float(period): int(used) for period, used in headers.items()}
+        return {float(period): int(used) for period, used in headers.items() if period != "Date"}
+
+    def explain_refusal(self, symbol: str, status: int, body: bytes) -> errors.StreamError | None:
+        if body == b"unknown":
+            return errors.SubscriptionError((symbol,), f"HTTP {status}")
+        if body == b"too many":
+            return errors.RateLimited("too many", retry_after=7.0)
+        if body.startswith(b"<"):
+            raise errors.MessageError("expected JSON", payload=body)
+        return None
 
 
 class FakeSession:
-    """What stands for the connections: each request gets the next answer, in virtual time."""
+    """What stands for the connections: each request gets the next answer, in virtual time; a status is a refusal."""
 
-    def __init__(self, *answers: Exception | bytes, latency: float = 0.0, headers: Mapping[str, str] | None = None):
+    def __init__(
+        self,
+        *answers: Exception | bytes | tuple[int, bytes],
+        latency: float = 0.0,
+        headers: Mapping[str, str] | None = None,
+    ):
         self.asked: list[tuple[float, str]] = []
         self._answers = list(answers)
         self._latency = latency
@@ -63,14 +77,22 @@ class FakeSession:
         """When it was asked."""
         return [time for time, _ in self.asked]
 
-    async def get(
-        self, base: str, path: str, query: object, *, max_bytes: int, on_headers: Callable[..., Any]
+    async def ask(
+        self,
+        base: str,
+        request: RestRequest,
+        *,
+        max_bytes: int,
+        on_headers: Callable[..., Any],
+        explain: Callable[[int, bytes], Exception | None],
     ) -> bytes:
         assert (base, max_bytes) == ("http://127.0.0.1:9/api", 16 * 2**20)
-        self.asked.append((now(), path))
+        self.asked.append((now(), request.path))
         await asyncio.sleep(self._latency)
         on_headers(self._headers)
         answer = self._answers.pop(0) if self._answers else b"all is well"
+        if isinstance(answer, tuple):
+            raise explain(*answer) or errors.Refused(f"HTTP {answer[0]}")
         if isinstance(answer, Exception):
             raise answer
         return answer
@@ -87,11 +109,12 @@ async def ask(
     of: RestClient,
     session: FakeSession,
     *,
-    parse: Callable[[bytes], RestPage] = lambda _: PAGE,
+    parse: Callable[[bytes, int | None], RestPage] = lambda _body, _answered: PAGE,
     path: str = "/page",
     weight: int = 1,
     priority: APIPriority = APIPriority.MEDIUM,
     attempts: int = 5,
+    symbol: str = "",
 ) -> RestPage:
     """Ask for a page as a fetch does."""
 
@@ -100,7 +123,7 @@ async def ask(
             return session
 
     request = RestRequest(path=path, query={"weight": str(weight)})
-    return await of._ask(cast("SharedSession", Shared()), request, parse, priority, attempts)
+    return await of._ask(cast("SharedSession", Shared()), request, parse, priority, attempts, symbol=symbol)
 
 
 # Retries
@@ -188,7 +211,7 @@ def test_page_when_its_body_is_junk_then_is_asked_for_again() -> None:
     async def main() -> None:
         bodies: list[bytes] = []
 
-        def parse(body: bytes) -> RestPage:
+        def parse(body: bytes, answered: int | None) -> RestPage:
             bodies.append(body)
             if body == b"<html>":
                 raise errors.MessageError("expected JSON", payload=body)
@@ -224,13 +247,34 @@ def test_page_when_there_were_too_many_then_all_wait_as_long_as_the_server_says(
     run(main)
 
 
+@pytest.mark.parametrize(
+    ("date", "answered"),
+    [("Tue, 11 Nov 2025 17:23:53 GMT", 1_762_881_833 * 10**9), ("yesterday", None), (None, None)],
+)
+def test_page_when_read_then_the_servers_own_time_is_told(date: str | None, answered: int | None) -> None:
+    """Ours is not taken for it."""
+
+    async def main() -> None:
+        told: list[int | None] = []
+
+        def parse(body: bytes, time: int | None) -> RestPage:
+            told.append(time)
+            return PAGE
+
+        session = FakeSession(headers={} if date is None else {"Date": date})
+        await ask(client(), session, parse=parse)
+        assert told == [answered]
+
+    run(main)
+
+
 def test_page_when_the_body_says_too_many_then_the_limiter_is_frozen_too() -> None:
     """Kraken says it with HTTP 200. Without a time the pause is the limiter's own."""
 
     async def main() -> None:
         limiter = limiter_here(one_window(1000, initial_backoff_seconds=10.0, backoff_jitter="none"))
 
-        def parse(body: bytes) -> RestPage:
+        def parse(body: bytes, answered: int | None) -> RestPage:
             if body == b"too many":
                 raise errors.RateLimited("EAPI:Rate limit exceeded")
             return PAGE
@@ -375,6 +419,38 @@ def test_config_when_the_limiter_is_none_then_says_what_it_wants() -> None:
     wrong: Any = 5
     with pytest.raises(TypeError, match="rest_limiter must be an APIRateLimiter or None, got 5"):
         StreamConfig(rest_limiter=wrong)
+
+
+# Refusals that the venue explains
+
+
+def test_page_when_the_venue_says_why_it_refused_then_that_is_the_error() -> None:
+    """With the symbol that was asked for; what it does not explain is what the status says, a foreign page too."""
+
+    async def main() -> None:
+        of = client()
+        for body, kind in ((b"unknown", errors.SubscriptionError), (b"?", errors.Refused), (b"<html>", errors.Refused)):
+            session = FakeSession((400, body))
+            with pytest.raises(kind, match="HTTP 400") as caught:
+                await ask(of, session, symbol="ABC/USD")
+            assert len(session.asked) == 1
+            if isinstance(caught.value, errors.SubscriptionError):
+                assert caught.value.symbols == ("ABC/USD",)
+
+    run(main)
+
+
+def test_page_when_the_refusal_is_one_for_its_rate_then_the_limiter_is_frozen() -> None:
+    """Whatever its status: all others wait as well, and the page is asked for again after that."""
+
+    async def main() -> None:
+        limiter = limiter_here(one_window(1000))
+        session = FakeSession((403, b"too many"))
+        assert await ask(client(limiter), session) is PAGE
+        assert session.times == [0.0, 7.0]
+        assert limiter.get_stats().rate_limited == 1
+
+    run(main)
 
 
 # Sessions

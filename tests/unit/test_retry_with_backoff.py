@@ -30,6 +30,7 @@ from rxstreams.errors import (
     ConnectError,
     ConnectionLost,
     HandshakeTimeout,
+    HistoryTooShort,
     MessageError,
     ObserverError,
     PolicyViolation,
@@ -213,6 +214,7 @@ _TABLE: list[tuple[Callable[[], StreamError], _Waits | None]] = [
     (Stalled, _BACKOFF),
     (MessageError, _BACKOFF),
     (lambda: SubscriptionError(["BTC/USD"], "no such symbol"), None),
+    (HistoryTooShort, None),
     (ObserverError, None),
 ]
 _IDS = [type(make()).__name__ for make, _ in _TABLE]

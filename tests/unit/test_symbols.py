@@ -9,7 +9,7 @@ from typing import Any, cast
 import pytest
 
 from rxstreams.errors import UnknownSymbol
-from rxstreams.symbols import SymbolMap, check_symbol
+from rxstreams.symbols import SymbolMap, SymbolParts, check_symbol, split_symbol
 
 
 @pytest.mark.parametrize("symbol", ["BTC/USD", "1INCH/USDT", "kPEPE/USDC", "BTC/USD:USD", "USDC.e/USD", "币安/USDT"])
@@ -133,3 +133,48 @@ def test_symbol_map_when_compared_then_what_it_resolves_counts() -> None:
     assert symbols != {"BTC": ["XBT", "XXBT"], "ETH": []}
     assert repr(symbols) == "SymbolMap({'BTC': ['XBT', 'XXBT'], 'ETH': []})"
     assert eval(repr(symbols)) == pickle.loads(pickle.dumps(symbols)) == symbols
+
+
+@pytest.mark.parametrize(
+    ("symbol", "parts"),
+    [
+        ("BTC/USDT", SymbolParts("BTC", "USDT")),
+        ("BTC/USDT:USDT", SymbolParts("BTC", "USDT", "USDT")),
+        ("BTC/USD:BTC-251226", SymbolParts("BTC", "USD", "BTC", "251226")),
+        ("BTC/USD:BTC-251226-60000-C", SymbolParts("BTC", "USD", "BTC", "251226", "60000", "C")),
+        ("XRP/USD:USDC-251226-0.55-P", SymbolParts("XRP", "USD", "USDC", "251226", "0.55", "P")),
+        ("USDC.e/USD", SymbolParts("USDC.e", "USD")),
+    ],
+)
+def test_split_symbol_when_it_has_a_form_that_is_known_then_its_parts_make_it_again(
+    symbol: str, parts: SymbolParts
+) -> None:
+    """Spot, perpetual, future, call and put."""
+    assert split_symbol(symbol) == parts
+    assert str(parts) == symbol
+
+
+@pytest.mark.parametrize(
+    "symbol",
+    [
+        "BTC/USDT:",
+        "BTC/USDT:USDT:USDT",
+        "BTC:X/USDT",
+        "BTC/USD:BTC-2512",
+        "BTC/USD:BTC-251226-60000",
+        "BTC/USD:BTC-251226-60000-X",
+        "BTC/USD:BTC-251226-sixty-C",
+    ],
+)
+def test_split_symbol_when_it_is_no_contract_then_the_error_shows_the_forms(symbol: str) -> None:
+    """One of each kind."""
+    with pytest.raises(UnknownSymbol, match="'BTC/USDT:USDT' \\(perpetual\\)"):
+        split_symbol(symbol)
+
+
+def test_split_symbol_when_there_is_no_pair_then_it_is_the_error_of_check_symbol() -> None:
+    """Also for what is no string."""
+    with pytest.raises(UnknownSymbol, match="did you mean 'BTC/USD'"):
+        split_symbol("BTC-USD")
+    with pytest.raises(TypeError):
+        split_symbol(cast("str", 5))

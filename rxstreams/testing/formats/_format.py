@@ -49,20 +49,53 @@ Command = Subscribe | Ping | Malformed
 
 
 class TradesQuery(msgspec.Struct, frozen=True, kw_only=True):
-    """A REST request for trades of ``symbol`` (as spelt) stamped after ``since`` (ns; None: the newest)."""
+    """A REST request for trades.
+
+    Args:
+        symbol: as the client spelt it.
+        since: only those stamped at this time (ns) or later; None: from the first.
+        until: only those stamped before this time (ns); None: to the last.
+        age: only those stamped at most so long (ns) before the server answers; None: any.
+        after_id, before_id: only those whose id, as a number, is greater, or less; None: any. With one of them, newest
+            and oldest go by the ids, else by the stamps.
+        limit: how many at most.
+        newest: if more match, whether the newest of them come; else the oldest.
+        whole_stamps: whether a page that does not hold all never ends between trades of one stamp. Only without ids.
+    """
 
     symbol: str
-    since: int | None
+    since: int | None = None
+    until: int | None = None
+    age: int | None = None
+    after_id: int | None = None
+    before_id: int | None = None
     limit: int
+    newest: bool = False
+    whole_stamps: bool = False
 
 
 class CandlesQuery(msgspec.Struct, frozen=True, kw_only=True):
-    """A REST request for candles of ``symbol`` (as spelt) that open after ``since`` (ns; None: the newest)."""
+    """A REST request for candles.
+
+    Args:
+        symbol: as the client spelt it.
+        minutes: their length.
+        since: only those that open at this time (ns) or later; None: from the first.
+        until: only those that open before this time (ns); None: to the one that is running.
+        limit: how many at most.
+        newest: if more match, whether the newest of them come; else the oldest.
+    """
 
     symbol: str
     minutes: int
-    since: int | None
+    since: int | None = None
+    until: int | None = None
     limit: int
+    newest: bool = True
+
+
+class SymbolsQuery(msgspec.Struct, frozen=True, kw_only=True):
+    """A REST request for the list of symbols."""
 
 
 class BadQuery(msgspec.Struct, frozen=True, kw_only=True):
@@ -72,7 +105,7 @@ class BadQuery(msgspec.Struct, frozen=True, kw_only=True):
     reason: str
 
 
-RestQuery = TradesQuery | CandlesQuery | BadQuery
+RestQuery = TradesQuery | CandlesQuery | SymbolsQuery | BadQuery
 
 
 class Format(Protocol):
@@ -80,24 +113,35 @@ class Format(Protocol):
 
     Attributes:
         name: the venue's, as in ``PriceTick.exchange``.
-        path: of its WebSocket.
+        path: of its WebSocket; "" is "/".
+        resolution: of its stamps, nanoseconds; what is published is cut to it.
         opens, fill: the conventions of its candles, as ``candles_of`` takes them.
+        closes_candles: whether its live candles carry a flag that says closed. Then ``candles`` is called once more
+            when an interval is over, with ``fill="flat"`` for one without a trade too.
         snapshot_trades, snapshot_candles: how many items a snapshot has.
+        items_per_message: trades, or candles, in one message at most; None: any number of one symbol.
+        refuses_whole: whether a request with one bad symbol is refused as a whole, the good ones with it.
+        accepts_unknown: whether a symbol that it does not have is acknowledged like any other.
     """
 
     name: str
     path: str
+    resolution: int
     opens: Literal["first_trade", "previous_close"]
     fill: Literal["skip", "flat"]
+    closes_candles: bool
     snapshot_trades: int
     snapshot_candles: int
+    items_per_message: int | None
+    refuses_whole: bool
+    accepts_unknown: bool
 
     def spellings(self, symbol: str) -> set[str]:
         """Return every spelling under which a client may ask for ``symbol``."""
         ...
 
     def decode(self, message: bytes) -> Command:
-        """Return what a client's message says."""
+        """Return what a client's message says; ``message`` may be any text or bytes."""
         ...
 
     def greeting(self, connection: int) -> bytes | None:
@@ -105,13 +149,17 @@ class Format(Protocol):
         ...
 
     def acknowledge(self, request: Subscribe, symbols: Sequence[str], time_in: int, time_out: int) -> list[bytes]:
-        """Return the messages that say yes for some of a request's symbols."""
+        """Return the messages that say yes for some of a request's symbols, as the client spelt them."""
         ...
 
     def refuse(
         self, request: Subscribe, symbols: Sequence[str], reason: str | None, time_in: int, time_out: int
     ) -> list[bytes]:
-        """Return the messages that say no; ``reason`` None: the venue does not have the symbols."""
+        """Return the messages that say no, for symbols as the client spelt them.
+
+        ``reason`` None: the venue does not have the symbols. What ``refuses_whole`` is asked with all symbols of the
+        request, those first that are the reason; the end of a subscription is never refused as a whole.
+        """
         ...
 
     def complain(self, command: Malformed, time_in: int, time_out: int) -> bytes | None:
@@ -127,25 +175,41 @@ class Format(Protocol):
         ...
 
     def trades(self, ticks: Sequence[PriceTick], *, snapshot: bool = False) -> bytes:
-        """Return one message with several trades."""
+        """Return one message with trades of one symbol, oldest first, at most ``items_per_message``."""
         ...
 
     def candles(self, rows: Sequence[TrueCandle], minutes: int, *, time: int, snapshot: bool = False) -> bytes:
-        """Return one message with several candles."""
+        """Return one message with candles of one symbol, oldest first, at most ``items_per_message``.
+
+        ``time`` is the exchange's; what closes before it is over.
+        """
         ...
 
-    def rest_query(self, path: str, query: Mapping[str, str]) -> RestQuery:
-        """Return what a REST request asks for."""
+    def rest_query(self, path: str, query: Mapping[str, str], body: bytes) -> RestQuery:
+        """Return what a REST request asks for; ``body`` is what was posted, empty for a GET."""
         ...
 
-    def rest_trades(self, symbol: str, ticks: Sequence[PriceTick], since: int | None) -> bytes:
-        """Return the REST answer with trades, oldest first."""
+    def rest_trades(self, symbol: str, ticks: Sequence[PriceTick], query: TradesQuery, *, more: bool) -> bytes:
+        """Return the REST answer.
+
+        Args:
+            symbol: ours.
+            ticks: what was asked for, oldest first.
+            query: what was asked for.
+            more: whether more matched than ``query.limit``.
+        """
         ...
 
-    def rest_candles(self, symbol: str, rows: Sequence[TrueCandle], minutes: int) -> bytes:
-        """Return the REST answer with candles, oldest first; the last one is not over yet."""
+    def rest_candles(
+        self, symbol: str, rows: Sequence[TrueCandle], query: CandlesQuery, *, now: int, more: bool
+    ) -> bytes:
+        """Return the REST answer, as ``rest_trades``; what closes after ``now`` is not over yet."""
         ...
 
-    def rest_error(self, reason: str | None) -> bytes:
-        """Return the body of a REST error; None: the venue does not have the symbol."""
+    def rest_symbols(self, symbols: Sequence[str]) -> bytes:
+        """Return the list of symbols (ours) in the venue's form."""
+        ...
+
+    def rest_error(self, reason: str | None) -> tuple[int, bytes]:
+        """Return HTTP status and body of a REST error; None: the venue does not have the symbol."""
         ...

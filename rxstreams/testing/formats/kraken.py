@@ -24,6 +24,7 @@ from rxstreams.testing.formats._format import (
     Ping,
     RestQuery,
     Subscribe,
+    SymbolsQuery,
     TradesQuery,
 )
 
@@ -94,15 +95,34 @@ def _pair_name(symbol: str) -> str:
     return f"{base}{quote}"
 
 
+def _exact(instant: int) -> int:
+    """Return the time of a trade of which the WebSocket writes the microsecond: trades of one order share it."""
+    return instant + 300 + instant // 1_000 % 4 * 100
+
+
+def _written_after(instant: int) -> int:
+    """Return the first microsecond whose trades are later than an instant, by their exact times."""
+    cut = instant // 1_000 * 1_000
+    return cut if _exact(cut) > instant else cut + 1_000
+
+
 class KrakenFormat:
-    """``Format`` of Kraken's spot market."""
+    """``Format`` of Kraken's spot market.
+
+    What is published is cut to microseconds, as the WebSocket writes it; REST has finer times, which are made up here.
+    """
 
     name = "kraken"
     path = "/v2"
+    resolution = 1_000  # what the WebSocket writes
     opens: Literal["first_trade", "previous_close"] = "first_trade"
     fill: Literal["skip", "flat"] = "flat"
+    closes_candles = False
     snapshot_trades = 50
     snapshot_candles = _CANDLES_LIMIT
+    items_per_message: int | None = None
+    refuses_whole = False
+    accepts_unknown = False
 
     def spellings(self, symbol: str) -> set[str]:
         """Return old and new names (XBT, BTC), with and without a slash, and REST's own name."""
@@ -218,36 +238,43 @@ class KrakenFormat:
         kind = "snapshot" if snapshot else "update"
         return _encode({"channel": "ohlc", "type": kind, "timestamp": _iso(time), "data": data})
 
-    def rest_query(self, path: str, query: Mapping[str, str]) -> RestQuery:
-        """Return what a request for Trades or OHLC asks for."""
-        endpoint = path.rpartition("/")[2]
+    def rest_query(self, path: str, query: Mapping[str, str], body: bytes) -> RestQuery:
+        """Return what a request for Trades, OHLC or AssetPairs asks for; "since" is exclusive there."""
+        del body
+        if path == "/0/public/AssetPairs":
+            return SymbolsQuery()
         if path not in ("/0/public/Trades", "/0/public/OHLC"):
             return BadQuery(status=404, reason="EGeneral:Unknown method")
         try:
             pair = query["pair"]
             since = int(query["since"]) if "since" in query else None
-            if endpoint == "OHLC":
+            if path.endswith("OHLC"):
                 minutes = int(query.get("interval", "1"))
                 if minutes not in _INTERVALS:
                     raise ValueError(minutes)
-                since = None if since is None else since * _SECOND
-                return CandlesQuery(symbol=pair, minutes=minutes, since=since, limit=_CANDLES_LIMIT)
+                since = None if since is None else since * _SECOND + 1
+                # The newest ones, however long ago "since" is.
+                return CandlesQuery(symbol=pair, minutes=minutes, since=since, limit=_CANDLES_LIMIT, newest=True)
             count = int(query.get("count", str(_TRADES_LIMIT)))
             if not 1 <= count <= _TRADES_LIMIT:
                 raise ValueError(count)
         except (KeyError, ValueError):
             return BadQuery(status=200, reason="EGeneral:Invalid arguments")
-        if since is not None and since < _SECONDS_BELOW:
+        if since is None:
+            return TradesQuery(symbol=pair, limit=count, newest=True)
+        if since < _SECONDS_BELOW:
             since *= _SECOND  # it takes seconds too
-        return TradesQuery(symbol=pair, since=since, limit=count)
+        # The next page begins after the last stamp of this one.
+        return TradesQuery(symbol=pair, since=_written_after(since), limit=count, whole_stamps=True)
 
-    def rest_trades(self, symbol: str, ticks: Sequence[PriceTick], since: int | None) -> bytes:
+    def rest_trades(self, symbol: str, ticks: Sequence[PriceTick], query: TradesQuery, *, more: bool) -> bytes:
         """Return trades; their times have the precision of a float of seconds, as Kraken's, and ``last`` has all."""
+        del more
         rows = [
             [
                 _plain(tick.price),
                 _plain(tick.volume),
-                tick.timestamp / _SECOND,
+                _exact(tick.timestamp) / _SECOND,
                 "s" if tick.side == "sell" else "b",
                 "l",
                 "",
@@ -255,11 +282,14 @@ class KrakenFormat:
             ]
             for tick in ticks
         ]
-        last = ticks[-1].timestamp if ticks else since or 0
+        last = _exact(ticks[-1].timestamp) if ticks else (query.since or 1) - 1
         return _encode({"error": [], "result": {_pair_name(symbol): rows, "last": str(last)}})
 
-    def rest_candles(self, symbol: str, rows: Sequence[TrueCandle], minutes: int) -> bytes:
-        """Return candles; ``last`` is the open time of the last one that is over."""
+    def rest_candles(
+        self, symbol: str, rows: Sequence[TrueCandle], query: CandlesQuery, *, now: int, more: bool
+    ) -> bytes:
+        """Return candles; ``last`` is the open time of the last interval that is over."""
+        del more
         data = [
             [
                 row.open_time // _SECOND,
@@ -273,12 +303,22 @@ class KrakenFormat:
             ]
             for row in rows
         ]
-        last = (rows[-1].open_time // _SECOND - minutes * 60) if rows else 0
+        seconds = query.minutes * 60
+        last = (now // _SECOND // seconds - 1) * seconds
         return _encode({"error": [], "result": {_pair_name(symbol): data, "last": last}})
 
-    def rest_error(self, reason: str | None) -> bytes:
-        """Return an error in Kraken's form."""
-        return _encode({"error": [reason or "EQuery:Unknown asset pair"]})
+    def rest_symbols(self, symbols: Sequence[str]) -> bytes:
+        """Return the pairs under REST's names, with their old WebSocket names ("wsname")."""
+        pairs: dict[str, dict[str, str]] = {}
+        for symbol in symbols:
+            base, quote = (_OLD_NAMES.get(asset, asset) for asset in symbol.split("/"))
+            name = _pair_name(symbol)
+            pairs[name] = {"altname": f"{base}{quote}", "wsname": f"{base}/{quote}", "status": "online"}
+        return _encode({"error": [], "result": pairs})
+
+    def rest_error(self, reason: str | None) -> tuple[int, bytes]:
+        """Return an error in Kraken's form; its HTTP status is 200."""
+        return 200, _encode({"error": [reason or "EQuery:Unknown asset pair"]})
 
 
 def _method(request: Subscribe) -> str:
