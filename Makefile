@@ -25,7 +25,17 @@ demo: .venv/.has-cli ## candles from a simulated exchange that drops and stalls,
 	$(BIN)/rxstreams demo $(ARGS)
 
 test: .venv/.has-test ## run the tests
+ifdef ARGS
 	$(BIN)/python -m pytest $(ARGS)
+else
+	@echo "tests/property, the others that only compute beside it (their output follows), then tests/integration"
+	@$(BIN)/python -m pytest tests --ignore=tests/property --ignore=tests/integration >.venv/tests.log 2>&1 & others=$$!; \
+	trap 'kill $$others 2>/dev/null; exit 130' INT TERM; \
+	failed=0; $(BIN)/python -m pytest tests/property || failed=1; \
+	wait $$others || failed=1; cat .venv/tests.log; \
+	$(BIN)/python -m pytest tests/integration || failed=1; \
+	exit $$failed
+endif
 
 check: lint types test wheel ## all that a change has to pass: lint, format, types, tests, wheel
 
