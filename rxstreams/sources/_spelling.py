@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
 from functools import lru_cache
+from typing import ClassVar
 
 from rxstreams.errors import UnknownSymbol
 from rxstreams.symbols import check_symbol
@@ -56,7 +57,7 @@ class PairSpelling:
         """
         base, quote = check_symbol(symbol).split("/")
         if ":" in symbol:
-            raise UnknownSymbol(f"expected a spot pair such as 'BTC/USD', got the derivative {symbol!r}")
+            raise UnknownSymbol(f"expected a spot pair such as 'BTC/USD', got the contract {symbol!r}")
         spelling = f"{self._names.get(base, base)}{self._separator}{self._names.get(quote, quote)}"
         if self._lower:
             spelling = spelling.lower()
@@ -83,3 +84,17 @@ class PairSpelling:
         if not base or not quote:
             raise ValueError(f"expected the spelling of a pair, got {spelling!r}")
         return f"{self._assets.get(base, base)}/{self._assets.get(quote, quote)}"
+
+
+class SpotPairs:
+    """Mixed into a venue that has nothing but spot pairs: it spells them by its ``spelling``."""
+
+    spelling: ClassVar[PairSpelling]
+
+    def to_venue_symbol(self, symbol: str) -> str:
+        """Return the venue's spelling; raises UnknownSymbol if it is no spot pair."""
+        return self.spelling.to_venue(symbol)
+
+    def from_venue_symbol(self, spelling: str) -> str:
+        """Return our symbol; raises ValueError if it can't be one of the venue's."""
+        return self.spelling.from_venue(spelling)

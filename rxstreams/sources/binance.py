@@ -11,12 +11,10 @@ from typing import ClassVar
 
 import msgspec
 
-from rxstreams.errors import UnknownSymbol
 from rxstreams.sources._binance import BinanceVenue
 from rxstreams.sources._feeds import Feeds
-from rxstreams.sources._spelling import PairSpelling
+from rxstreams.sources._spelling import PairSpelling, SpotPairs
 from rxstreams.sources.venue import RestRequest
-from rxstreams.symbols import split_symbol
 
 # Assets that others are quoted in. Left out is AEUR: ADAEUR is ADA/EUR.
 _QUOTES = (
@@ -33,7 +31,7 @@ _WEIGHTS = {"/api/v3/aggTrades": 4, "/api/v3/klines": 2, "/api/v3/exchangeInfo":
 _PERMISSIONS = ("SPOT", "MARGIN", "LEVERAGED", *(f"TRD_GRP_{number:03d}" for number in range(2, 26)))
 
 
-class Binance(BinanceVenue):
+class Binance(SpotPairs, BinanceVenue):
     """Binance spot.
 
     Trades: the stream of aggregate trades, since REST has the same with the same ids, from any time or id on, without a
@@ -78,19 +76,7 @@ class Binance(BinanceVenue):
         "https://developers.binance.com/docs/binance-spot-api-docs/web-socket-streams",
         "2026-11-28",
     )
-
-    def __init__(self) -> None:
-        self._spelling = PairSpelling("", quotes=_QUOTES)
-
-    def to_venue_symbol(self, symbol: str) -> str:
-        """Return ``BTCUSDT`` for ``BTC/USDT``."""
-        if split_symbol(symbol).settle:
-            raise UnknownSymbol(f"binance has spot pairs such as 'BTC/USDT', got {symbol!r}; see binance_futures")
-        return self._spelling.to_venue(symbol)
-
-    def from_venue_symbol(self, spelling: str) -> str:
-        """Return ``BTC/USDT`` for ``BTCUSDT``."""
-        return self._spelling.from_venue(spelling)
+    spelling: ClassVar[PairSpelling] = PairSpelling("", quotes=_QUOTES)
 
     def rest_weight(self, request: RestRequest) -> int:
         """Return the weight of the endpoint."""

@@ -17,6 +17,7 @@ import msgspec
 
 from rxstreams.errors import MessageError, RateLimited, StreamError, SubscriptionError, UnknownSymbol
 from rxstreams.items import OHLCCandle, PriceTick, Side
+from rxstreams.sources._feeds import Feeds
 from rxstreams.sources._wire.bitfinex import (
     CANDLES,
     EVENTS,
@@ -32,7 +33,6 @@ from rxstreams.sources._wire.bitfinex import (
     Refusal,
     Trade,
 )
-from rxstreams.sources._feeds import Feeds
 from rxstreams.sources.venue import (
     Acknowledged,
     Channel,

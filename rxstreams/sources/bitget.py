@@ -16,9 +16,11 @@ from typing import ClassVar, Literal
 
 import msgspec
 
-from rxstreams.errors import MessageError, RateLimited, StreamError, SubscriptionError, UnknownSymbol
+from rxstreams.errors import MessageError, RateLimited, StreamError, SubscriptionError
 from rxstreams.instants import DAY, SECOND
 from rxstreams.items import OHLCCandle, PriceTick, Side
+from rxstreams.sources._feeds import Feeds
+from rxstreams.sources._spelling import PairSpelling, SpotPairs
 from rxstreams.sources._wire.bitget import (
     Argument,
     Candles,
@@ -33,8 +35,6 @@ from rxstreams.sources._wire.bitget import (
     rest_trades_decoder,
     trades_decoder,
 )
-from rxstreams.sources._feeds import Feeds
-from rxstreams.sources._spelling import PairSpelling
 from rxstreams.sources.venue import (
     Acknowledged,
     Channel,
@@ -49,7 +49,6 @@ from rxstreams.sources.venue import (
     check_open,
     decode,
 )
-from rxstreams.symbols import split_symbol
 from rxstreams.timeframe import Timeframe
 
 _MILLISECOND = 1_000_000
@@ -82,7 +81,7 @@ _NEWEST = "newest"
 _order = attrgetter("timestamp", "trade_id")
 
 
-class Bitget(Venue):
+class Bitget(SpotPairs, Venue):
     """Bitget spot.
 
     Limits: 10 messages a second, 240 subscriptions an hour, 1,000 topics a connection of which fewer than 50 are
@@ -120,19 +119,7 @@ class Bitget(Venue):
     trades_reach: ClassVar[str] = "30 days"
     verified: ClassVar[str] = "trades and one-minute candles of ten symbols of its API v1, 2022-04-07, 53 minutes"
     documentation: ClassVar[tuple[str, str]] = ("https://www.bitget.com/api-doc/common/websocket-intro", "2026-11-28")
-
-    def __init__(self) -> None:
-        self._spelling = PairSpelling("", quotes=_QUOTES)
-
-    def to_venue_symbol(self, symbol: str) -> str:
-        """Return ``BTCUSDT`` for ``BTC/USDT``."""
-        if split_symbol(symbol).settle:
-            raise UnknownSymbol(f"{self.name} has spot pairs such as 'BTC/USDT', got the contract {symbol!r}")
-        return self._spelling.to_venue(symbol)
-
-    def from_venue_symbol(self, spelling: str) -> str:
-        """Return ``BTC/USDT`` for ``BTCUSDT``."""
-        return self._spelling.from_venue(spelling)
+    spelling: ClassVar[PairSpelling] = PairSpelling("", quotes=_QUOTES)
 
     def subscribe_frame(self, channel: Channel, symbols: Sequence[str], request: int) -> str:
         """Return the request; it can't carry a number."""

@@ -16,6 +16,8 @@ from typing import ClassVar, Literal
 from rxstreams.errors import MessageError, RateLimited, StreamError, UnknownSymbol
 from rxstreams.instants import DAY, MINUTE, SECOND, parse_decimal_seconds
 from rxstreams.items import OHLCCandle, PriceTick, Side
+from rxstreams.sources._feeds import Feeds
+from rxstreams.sources._spelling import PairSpelling
 from rxstreams.sources._wire.bitstamp import (
     ENVELOPES,
     ERRORS,
@@ -33,8 +35,6 @@ from rxstreams.sources._wire.bitstamp import (
     RestCandle,
     RestTrade,
 )
-from rxstreams.sources._feeds import Feeds
-from rxstreams.sources._spelling import PairSpelling
 from rxstreams.sources.venue import (
     Acknowledged,
     Channel,

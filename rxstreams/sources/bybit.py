@@ -19,6 +19,8 @@ import msgspec
 
 from rxstreams.errors import MessageError, RateLimited, StreamError, SubscriptionError, UnknownSymbol
 from rxstreams.items import OHLCCandle, PriceTick, Side
+from rxstreams.sources._feeds import Feeds
+from rxstreams.sources._spelling import PairSpelling, SpotPairs
 from rxstreams.sources._wire.bybit import (
     INTERVALS,
     Envelope,
@@ -34,8 +36,6 @@ from rxstreams.sources._wire.bybit import (
     rest_trades_decoder,
     trades_decoder,
 )
-from rxstreams.sources._feeds import Feeds
-from rxstreams.sources._spelling import PairSpelling
 from rxstreams.sources.venue import (
     Acknowledged,
     Channel,
@@ -72,7 +72,7 @@ _ALREADY = "already subscribed"
 _REQUESTS = 1000
 
 
-class Bybit(Venue):
+class Bybit(SpotPairs, Venue):
     """Bybit spot.
 
     Limits: ten topics a request; the topics of a connection have 21,000 characters together, so 500 symbols are safe;
@@ -111,21 +111,9 @@ class Bybit(Venue):
         "https://bybit-exchange.github.io/docs/v5/websocket/public/trade",
         "2026-11-28",
     )
+    spelling: ClassVar[PairSpelling] = PairSpelling("", quotes=_QUOTES)
     category: ClassVar[str] = "spot"
     recent_trades: ClassVar[int] = 60
-
-    def __init__(self) -> None:
-        self._spelling = PairSpelling("", quotes=_QUOTES)
-
-    def to_venue_symbol(self, symbol: str) -> str:
-        """Return ``BTCUSDT`` for ``BTC/USDT``."""
-        if split_symbol(symbol).settle:
-            raise UnknownSymbol(f"{self.name} has spot pairs such as 'BTC/USDT', got the contract {symbol!r}")
-        return self._spelling.to_venue(symbol)
-
-    def from_venue_symbol(self, spelling: str) -> str:
-        """Return ``BTC/USDT`` for ``BTCUSDT``."""
-        return self._spelling.from_venue(spelling)
 
     def subscribe_frame(self, channel: Channel, symbols: Sequence[str], request: int) -> str:
         """Return the request."""

@@ -19,9 +19,9 @@ from msgspec import UnsetType
 from rxstreams.errors import MessageError, StreamError, SubscriptionError, UnknownSymbol
 from rxstreams.instants import SECOND, parse_decimal_seconds, parse_iso
 from rxstreams.items import OHLCCandle, PriceTick, Side
-from rxstreams.sources._wire import coinbase_advanced as wire
 from rxstreams.sources._coinbase import candle_window, from_product, to_product
 from rxstreams.sources._feeds import Feeds
+from rxstreams.sources._wire import coinbase_advanced as wire
 from rxstreams.sources.venue import (
     Acknowledged,
     Channel,

@@ -20,6 +20,7 @@ import msgspec
 from rxstreams.errors import MessageError, RateLimited, ServerRejected, StreamError, SubscriptionError, UnknownSymbol
 from rxstreams.instants import DAY, to_nanoseconds
 from rxstreams.items import OHLCCandle, PriceTick, Side
+from rxstreams.sources._feeds import Feeds
 from rxstreams.sources._wire.deribit import (
     Candle,
     CandleMessage,
@@ -41,7 +42,6 @@ from rxstreams.sources._wire.deribit import (
     spell,
     trades_decoder,
 )
-from rxstreams.sources._feeds import Feeds
 from rxstreams.sources.venue import (
     Acknowledged,
     Channel,

@@ -15,10 +15,11 @@ from typing import Any, ClassVar, Literal
 
 import msgspec
 
-from rxstreams.errors import HistoryTooShort, MessageError, RateLimited, StreamError, SubscriptionError, UnknownSymbol
+from rxstreams.errors import HistoryTooShort, MessageError, RateLimited, StreamError, SubscriptionError
 from rxstreams.instants import DAY, SECOND
 from rxstreams.items import PriceTick
 from rxstreams.sources._feeds import Feeds
+from rxstreams.sources._spelling import PairSpelling, SpotPairs
 from rxstreams.sources._wire.gate import (
     CandleMessage,
     Envelope,
@@ -38,7 +39,6 @@ from rxstreams.sources._wire.gate import (
     to_whole,
     trade_decoder,
 )
-from rxstreams.sources._spelling import PairSpelling
 from rxstreams.sources.venue import (
     Acknowledged,
     Channel,
@@ -51,7 +51,6 @@ from rxstreams.sources.venue import (
     Venue,
     decode,
 )
-from rxstreams.symbols import split_symbol
 from rxstreams.timeframe import Timeframe
 
 _MILLISECOND = 1_000_000
@@ -79,7 +78,7 @@ _UNKNOWN_PAIR = re.compile(r"(?:unknown|invalid) currency pair:?(?: (\S+))?", re
 _CLOCK = re.compile(r"\btime\b|\btimestamp\b|expired", re.IGNORECASE)
 
 
-class Gate(Venue):
+class Gate(SpotPairs, Venue):
     """Gate spot.
 
     Limits of its public WebSocket: "unlimited" messages; symbols a socket, connections: not found; the figures here
@@ -113,19 +112,7 @@ class Gate(Venue):
     fill: ClassVar[Literal["skip", "flat"]] = "flat"
     trades_reach: ClassVar[str] = "30 days"
     documentation: ClassVar[tuple[str, str]] = ("https://www.gate.com/docs/developers/apiv4/ws/en/", "2026-11-28")
-
-    def __init__(self) -> None:
-        self._spelling = PairSpelling("_")
-
-    def to_venue_symbol(self, symbol: str) -> str:
-        """Return ``BTC_USDT`` for ``BTC/USDT``."""
-        if split_symbol(symbol).settle:
-            raise UnknownSymbol(f"gate has spot pairs such as 'BTC/USDT' here, got the contract {symbol!r}")
-        return self._spelling.to_venue(symbol)
-
-    def from_venue_symbol(self, spelling: str) -> str:
-        """Return ``BTC/USDT`` for ``BTC_USDT``."""
-        return self._spelling.from_venue(spelling)
+    spelling: ClassVar[PairSpelling] = PairSpelling("_")
 
     def subscribe_frame(self, channel: Channel, symbols: Sequence[str], request: int) -> str:
         """Return the request; a request for candles takes one pair."""

@@ -301,7 +301,7 @@ def test_explain_refusal_when_there_were_too_many_requests_then_says_so(venue: V
 
 def test_symbols_when_they_are_of_the_other_market_then_the_error_shows_the_right_form() -> None:
     """The same spelling means two things: BTCUSDT is a pair there and a perpetual here."""
-    with pytest.raises(UnknownSymbol, match="spot pairs such as"):
+    with pytest.raises(UnknownSymbol, match="spot pair such as"):
         SPOT.to_venue_symbol("BTC/USDT:USDT")
     with pytest.raises(UnknownSymbol, match="BTC/USDT:USDT-251226"):
         FUTURES.to_venue_symbol("BTC/USDT")

@@ -283,7 +283,7 @@ def test_rest_when_refused_then_the_code_says_what_it_means() -> None:
 
 def test_module_when_a_contract_is_asked_for_then_says_that_it_is_spot() -> None:
     """Bitget has contracts, elsewhere."""
-    with pytest.raises(UnknownSymbol, match="spot pairs"):
+    with pytest.raises(UnknownSymbol, match="spot pair"):
         bitget.trades(["BTC/USDT:USDT"])
     assert bitget.FEEDS.venue.verified
 
