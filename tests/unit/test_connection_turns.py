@@ -8,7 +8,7 @@ from typing import Any, ClassVar, cast
 import pytest
 from line_bench import PlainVenue
 from reactivex import abc
-from virtual_loop import limiter_here, now, one_window, run
+from virtual_loop import limiter_here, now, one_window, pass_time, run
 
 from rxstreams.backoff import BackoffPolicy
 from rxstreams.config import StreamConfig
@@ -141,13 +141,13 @@ def test_connection_when_disposed_while_it_waits_then_gives_its_place_back(
         use(monkeypatch, limiter)
         ends = Ends()
         subscriptions = [connect_once(context(), cast("ConnectionOwner", Owner())).subscribe(ends) for _ in range(3)]
-        await asyncio.sleep(1.0)
+        await pass_time(1.0)
         assert limiter.get_stats().waiting == 2
         subscriptions[1].dispose()
         await asyncio.sleep(0.0)
         await asyncio.sleep(0.0)
         assert limiter.get_stats().waiting == 1
-        await asyncio.sleep(20.0)
+        await pass_time(20.0)
         assert opened == [0.0, 10.0]
         assert [at for at, _ in ends.seen] == [0.0, 10.0]
 
@@ -166,7 +166,7 @@ def test_connection_when_asked_to_end_while_it_waits_then_ends_at_once(
         first, second = connection(ends), connection(ends)
         await first.run()
         running = asyncio.get_running_loop().create_task(second.run())
-        await asyncio.sleep(3.0)
+        await pass_time(3.0)
         await second.finish()
         await running
         assert ends.seen[1:] == [(3.0, None)]
@@ -204,7 +204,7 @@ def test_turn_when_too_many_wait_then_is_an_error_that_is_retried() -> None:
         limiter = limiter_here(one_window(1, 1000.0, max_waiting=1))
         await wait_for_turn(limiter, 60.0)
         waiting = asyncio.get_running_loop().create_task(wait_for_turn(limiter, 60.0))
-        await asyncio.sleep(1.0)
+        await pass_time(1.0)
         with pytest.raises(HandshakeTimeout):
             await wait_for_turn(limiter, 60.0)
         assert now() == 1.0

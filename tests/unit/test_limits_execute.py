@@ -10,7 +10,7 @@ from datetime import timedelta
 from typing import Any
 
 import pytest
-from virtual_loop import Server, StatusError, limiter_here, now, one_window, run
+from virtual_loop import Server, StatusError, limiter_here, now, one_window, pass_time, run
 
 from rxstreams.errors import ConnectionLost, QuotaExceeded, RateLimited
 from rxstreams.limits import APIPriority, APIRateLimiter, RateLimitConfig, RateLimitStats, WindowStats
@@ -80,12 +80,12 @@ def test_execute_when_the_quota_is_used_up_then_it_is_refused_and_nothing_is_cal
     async def main() -> None:
         limiter, server = limiter_here(one_window(2)), Server()
         await limiter.execute(server.fetch)
-        await asyncio.sleep(3)
+        await pass_time(3)
         await limiter.execute(server.fetch)
         with pytest.raises(QuotaExceeded) as raised:
             await limiter.execute(server.fetch)
         assert raised.value.retry_after == pytest.approx(7.0)
-        await asyncio.sleep(raised.value.retry_after)
+        await pass_time(raised.value.retry_after)
         await limiter.execute(server.fetch)
         assert server.times == [0, 3, 10]
         assert limiter.get_stats().refused == 1
@@ -131,7 +131,7 @@ def test_execute_when_calls_are_those_of_the_docstring_then_they_go_as_it_draws_
         refused: list[float] = []
 
         async def call(time: float, priority: APIPriority) -> None:
-            await asyncio.sleep(time)
+            await pass_time(time)
             try:
                 await limiter.execute(server.fetch, priority.name, priority=priority)
             except QuotaExceeded:
@@ -157,7 +157,7 @@ def test_execute_when_a_waiting_caller_is_cancelled_then_its_place_is_free() -> 
         await limiter.execute(server.fetch, weight=2)
         heavy = asyncio.create_task(limiter.execute(server.fetch, "heavy", weight=4, wait=True))
         light = asyncio.create_task(limiter.execute(server.fetch, "light", wait=True))
-        await asyncio.sleep(3)
+        await pass_time(3)
         heavy.cancel()
         await light
         assert heavy.cancelled()
@@ -240,7 +240,7 @@ def test_acquire_when_entered_then_it_waits_for_room_and_counts_until_left() -> 
         for _ in range(2):
             async with limiter.acquire(priority=HIGH):
                 times.append(now())
-                await asyncio.sleep(2)
+                await pass_time(2)
         assert times == [0, 12]
 
     run(main)
@@ -295,7 +295,7 @@ def test_stats_when_asked_for_then_they_say_how_the_limiter_stands() -> None:
         await limiter.execute(server.fetch, cache_key="key", cache_ttl=60, priority=CRITICAL)
         await limiter.execute(server.fetch, cache_key="key")
         running = asyncio.create_task(limiter.execute(server.fetch, weight=2, priority=CRITICAL))
-        await asyncio.sleep(1)
+        await pass_time(1)
         waiting = asyncio.create_task(limiter.execute(server.fetch, wait=True))
         await asyncio.sleep(0)
         with pytest.raises(QuotaExceeded):
@@ -412,13 +412,13 @@ def test_execute_when_calls_take_their_time_both_ways_then_the_server_never_coun
         sent.append((loop.time(), weight))
         # What has been sent arrives, whether or not the client still wants to know.
         loop.call_later(there, lambda: received.append((loop.time(), weight)))
-        await asyncio.sleep(there + back)
+        await pass_time(there + back)
         if fails:
             raise ConnectionLost
 
     async def client(limiter: APIRateLimiter) -> None:
         for _ in range(rng.randrange(1, 8)):
-            await asyncio.sleep(rng.choice([0, 0, rng.uniform(0, 2)]))
+            await pass_time(rng.choice([0, 0, rng.uniform(0, 2)]))
             weight = rng.choice([1, 1, 1, 2, 3])
             call = limiter.execute(
                 request,
@@ -437,7 +437,7 @@ def test_execute_when_calls_take_their_time_both_ways_then_the_server_never_coun
         config = RateLimitConfig(max_calls_per_minute=None, max_calls_per_hour=None, windows=limits, ageing=2)
         limiter = limiter_here(config)
         await asyncio.gather(*(client(limiter) for _ in range(12)))
-        await asyncio.sleep(10)
+        await pass_time(10)
         return limiter.get_stats()
 
     stats = run(main)

@@ -8,7 +8,7 @@ from datetime import UTC, datetime, timedelta
 from types import SimpleNamespace
 
 import pytest
-from virtual_loop import Server, StatusError, limiter_here, one_window, run
+from virtual_loop import Server, StatusError, limiter_here, one_window, pass_time, run
 
 from rxstreams.errors import QuotaExceeded, RateLimited
 from rxstreams.limits import APIPriority
@@ -94,7 +94,7 @@ def test_rate_limit_error_when_the_user_knows_it_then_the_limiter_believes_it() 
         with pytest.raises(ValueError, match="Rate limit"):
             await limiter.execute(server.fetch)
         assert limiter.get_stats().frozen_for == 2.5
-        await asyncio.sleep(2.5)
+        await pass_time(2.5)
         with pytest.raises(ValueError, match="other"):
             await limiter.execute(server.fetch)
         assert limiter.get_stats().frozen_for == 0.0
@@ -167,7 +167,7 @@ def test_rate_limit_error_when_it_comes_again_then_the_pause_grows_until_a_call_
                 await limiter.execute(server.fetch)
             except RateLimited:
                 pauses.append(limiter.get_stats().frozen_for)
-                await asyncio.sleep(pauses[-1])
+                await pass_time(pauses[-1])
         assert pauses == [5, 10, 15, 15, 5]
 
     run(main)
@@ -182,7 +182,7 @@ def test_rate_limit_error_when_many_calls_get_it_at_once_then_it_is_one_incident
         await asyncio.gather(*(limiter.execute(server.fetch) for _ in range(10)), return_exceptions=True)
         assert limiter.get_stats().frozen_for == 5.0
         assert limiter.get_stats().rate_limited == 10
-        await asyncio.sleep(5)
+        await pass_time(5)
         with pytest.raises(RateLimited):
             await limiter.execute(Server(RateLimited("429")).fetch)
         assert limiter.get_stats().frozen_for == 10.0
@@ -196,7 +196,7 @@ def test_rate_limit_error_when_an_older_call_succeeds_then_the_backoff_is_not_fo
     async def main() -> None:
         limiter = limiter_here(one_window(100, backoff_jitter="none"))
         slow = asyncio.create_task(limiter.execute(Server(latency=7).fetch))
-        await asyncio.sleep(1)
+        await pass_time(1)
         with pytest.raises(RateLimited):
             await limiter.execute(Server(RateLimited("429")).fetch)
         await slow
@@ -214,7 +214,7 @@ def test_rate_limit_error_when_the_caller_waits_then_it_is_tried_again_after_the
         limiter = limiter_here(one_window(1, 1, backoff_jitter="none"))
         server = Server(RateLimited("429", retry_after=20), RateLimited("429"))
         first = asyncio.create_task(limiter.execute(server.fetch, "first", wait=True))
-        await asyncio.sleep(0.5)
+        await pass_time(0.5)
         later = asyncio.create_task(limiter.execute(server.fetch, "later", wait=True))
         assert await first == "answer 3 to first"
         await later

@@ -6,7 +6,7 @@ import asyncio
 from datetime import timedelta
 
 import pytest
-from virtual_loop import Server, limiter_here, now, one_window, run
+from virtual_loop import Server, limiter_here, now, one_window, pass_time, run
 
 from rxstreams.errors import QuotaExceeded
 from rxstreams.limits import APIPriority
@@ -21,11 +21,11 @@ def test_execute_when_the_answer_is_fresh_then_it_costs_nothing() -> None:
         limiter, server = limiter_here(one_window(1)), Server(latency=2)
         answer = await limiter.execute(server.fetch, cache_key="key", cache_ttl=5)
         limiter.freeze(4)
-        await asyncio.sleep(4.999)
+        await pass_time(4.999)
         assert await limiter.execute(server.fetch, cache_key="key", cache_ttl=5) == answer
         assert limiter.get_stats().windows[0].used == 1
         assert limiter.get_stats().cached == 1
-        await asyncio.sleep(0.001)
+        await pass_time(0.001)
         with pytest.raises(QuotaExceeded):
             await limiter.execute(server.fetch, cache_key="key", cache_ttl=5)
         assert server.times == [0]
@@ -110,7 +110,7 @@ def test_execute_when_the_first_of_several_callers_is_cancelled_then_the_others_
     async def main() -> None:
         limiter, server = limiter_here(one_window(5)), Server(latency=5)
         tasks = [asyncio.create_task(limiter.execute(server.fetch, cache_key="key")) for _ in range(3)]
-        await asyncio.sleep(1)
+        await pass_time(1)
         tasks[0].cancel()
         tasks[2].cancel()
         assert await tasks[1] == "answer 1 to x"
@@ -125,19 +125,19 @@ def test_execute_when_the_last_caller_is_cancelled_then_the_call_is_cancelled_to
 
     async def call() -> None:
         try:
-            await asyncio.sleep(5)
+            await pass_time(5)
         except asyncio.CancelledError:
             cancelled.append(now())
-            await asyncio.sleep(20)
+            await pass_time(20)
             raise
 
     async def main() -> None:
         limiter, server = limiter_here(one_window(5)), Server()
         tasks = [asyncio.create_task(limiter.execute(call, cache_key="key")) for _ in range(2)]
         for delay, task in enumerate(tasks, 1):
-            await asyncio.sleep(delay)
+            await pass_time(delay)
             task.cancel()
-        await asyncio.sleep(0.5)
+        await pass_time(0.5)
         assert await limiter.execute(server.fetch, cache_key="key") == "answer 1 to x"
         assert (cancelled, now()) == ([3], 3.5)
 
@@ -152,7 +152,7 @@ def test_execute_when_the_last_caller_of_a_waiting_call_is_cancelled_then_its_pl
         await limiter.execute(server.fetch, weight=2)
         heavy = asyncio.create_task(limiter.execute(server.fetch, cache_key="heavy", weight=4, wait=True))
         light = asyncio.create_task(limiter.execute(server.fetch, wait=True))
-        await asyncio.sleep(3)
+        await pass_time(3)
         heavy.cancel()
         await light
         assert now() == 3
@@ -166,7 +166,7 @@ def test_execute_when_a_call_cancels_itself_then_only_its_own_caller_sees_that()
 
     async def call(name: str) -> str:
         calls.append(name)
-        await asyncio.sleep(1)
+        await pass_time(1)
         if name == "first":
             raise asyncio.CancelledError
         return name
@@ -190,7 +190,7 @@ def test_execute_when_a_waiting_call_is_joined_then_it_takes_the_most_urgent_pri
         await limiter.execute(server.fetch, "filler")
         shared = [asyncio.create_task(limiter.execute(server.fetch, "shared", priority=LOW, cache_key="k", wait=True))]
         medium = asyncio.create_task(limiter.execute(server.fetch, "medium", priority=MEDIUM, wait=True))
-        await asyncio.sleep(1)
+        await pass_time(1)
         shared += [
             asyncio.create_task(limiter.execute(server.fetch, "no", priority=priority, cache_key="k"))
             for priority in (LOW, CRITICAL, HIGH)

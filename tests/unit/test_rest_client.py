@@ -7,7 +7,7 @@ from collections.abc import Callable, Mapping, Sequence
 from typing import Any, ClassVar, cast
 
 import pytest
-from virtual_loop import limiter_here, now, one_window, run
+from virtual_loop import limiter_here, now, one_window, pass_time, run
 
 from rxstreams import errors
 from rxstreams.backoff import BackoffPolicy
@@ -88,7 +88,7 @@ class FakeSession:
     ) -> bytes:
         assert (base, max_bytes) == ("http://127.0.0.1:9/api", 16 * 2**20)
         self.asked.append((now(), request.path))
-        await asyncio.sleep(self._latency)
+        await pass_time(self._latency)
         on_headers(self._headers)
         answer = self._answers.pop(0) if self._answers else b"all is well"
         if isinstance(answer, tuple):
@@ -238,7 +238,7 @@ def test_page_when_there_were_too_many_then_all_wait_as_long_as_the_server_says(
         limiter = limiter_here(one_window(1000))
         session = FakeSession(errors.RateLimited("429", retry_after=7.0))
         first = asyncio.create_task(ask(client(limiter), session, path="/first"))
-        await asyncio.sleep(1.0)
+        await pass_time(1.0)
         await ask(client(limiter), session, path="/other", priority=APIPriority.CRITICAL)
         await first
         assert session.asked == [(0.0, "/first"), (7.0, "/other"), (7.0, "/first")]
@@ -369,7 +369,7 @@ def test_page_when_it_is_cancelled_then_leaves_no_place_behind(after: float) -> 
         async with limiter.acquire():
             pass
         task = asyncio.create_task(ask(client(limiter), session))
-        await asyncio.sleep(after)
+        await pass_time(after)
         task.cancel()
         with pytest.raises(asyncio.CancelledError):
             await task

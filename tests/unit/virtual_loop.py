@@ -52,6 +52,12 @@ class _JumpingSelector(selectors.BaseSelector):
         return self._real.get_map()
 
 
+async def pass_time(seconds: float) -> None:
+    """Let virtual time pass; on any other loop it would be a real wait, and is an error."""
+    assert isinstance(asyncio.get_running_loop(), VirtualLoop)
+    await asyncio.sleep(seconds)
+
+
 def run(main: Callable[[], Coroutine[Any, Any, _T]]) -> _T:
     """Run a coroutine function to its end in virtual time."""
     with asyncio.Runner(loop_factory=VirtualLoop) as runner:

@@ -10,7 +10,8 @@ _SECOND = 1_000_000_000
 
 
 @lru_cache(maxsize=4096)
-def _whole_seconds(seconds: int) -> str:
+def whole_seconds(seconds: int) -> str:
+    """Return ``2025-11-10T17:23:53`` for seconds since the epoch."""
     return time.strftime("%Y-%m-%dT%H:%M:%S", time.gmtime(seconds))
 
 
@@ -18,7 +19,7 @@ def iso(instant: int) -> str:
     """Return ``2025-11-10T17:23:53.971744Z``: six digits after the point, nine where they are needed."""
     seconds, rest = divmod(instant, _SECOND)
     digits = f"{rest:09d}"
-    return f"{_whole_seconds(seconds)}.{digits if rest % 1000 else digits[:6]}Z"
+    return f"{whole_seconds(seconds)}.{digits if rest % 1000 else digits[:6]}Z"
 
 
 def plain(number: float) -> str:

@@ -7,7 +7,6 @@ Source: www.bitget.com/api-doc/common/websocket-intro, …/spot/websocket/public
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from decimal import Decimal
 from typing import Any, Literal
 
 import msgspec
@@ -25,6 +24,7 @@ from rxstreams.testing.formats._format import (
     SymbolsQuery,
     TradesQuery,
 )
+from rxstreams.testing.formats._text import number_of, plain
 
 _MILLISECOND = 1_000_000
 _BYTES = 4096
@@ -72,12 +72,6 @@ class _Request(msgspec.Struct):
 
 _decode = msgspec.json.Decoder(_Request).decode
 _encode = msgspec.json.Encoder().encode
-
-
-def _plain(number: float) -> str:
-    """The shortest decimal that reads back as the same number, never with an exponent."""
-    text = repr(number)
-    return format(Decimal(text), "f") if "e" in text else text
 
 
 def _spelling(symbol: str) -> str:
@@ -182,8 +176,8 @@ class BitgetFormat:
     def trades(self, ticks: Sequence[PriceTick], *, snapshot: bool = False) -> bytes:
         """Return a message of the channel "trade", newest first."""
         rows = [
-            f'{{"ts":"{tick.timestamp // _MILLISECOND}","price":"{_plain(tick.price)}","size":"{_plain(tick.volume)}",'
-            f'"side":"{tick.side or "buy"}","tradeId":"{_number(tick)}"}}'
+            f'{{"ts":"{tick.timestamp // _MILLISECOND}","price":"{plain(tick.price)}","size":"{plain(tick.volume)}",'
+            f'"side":"{tick.side or "buy"}","tradeId":"{number_of(tick.trade_id)}"}}'
             for tick in reversed(ticks)
         ]
         return _push("trade", ticks[0].symbol, snapshot, f"[{','.join(rows)}]", ticks[-1].timestamp)
@@ -236,10 +230,10 @@ class BitgetFormat:
             rows.append(
                 {
                     "symbol": _spelling(symbol),
-                    "tradeId": f"{_number(tick)}",
+                    "tradeId": f"{number_of(tick.trade_id)}",
                     "side": side.capitalize() if history else side,
-                    "price": _plain(tick.price),
-                    "size": _plain(tick.volume),
+                    "price": plain(tick.price),
+                    "size": plain(tick.volume),
                     "ts": f"{stamp}",
                 }
             )
@@ -283,7 +277,7 @@ def _push(channel: str, symbol: str, snapshot: bool, data: str, time: int) -> by
 def _row(row: TrueCandle, *volumes: float) -> list[str]:
     """The last two are volumes: in quote units, then in USDT, on the socket; the other way round over REST."""
     numbers = (row.open, row.high, row.low, row.close, row.volume, *volumes)
-    return [f"{row.open_time // _MILLISECOND}", *map(_plain, numbers)]
+    return [f"{row.open_time // _MILLISECOND}", *map(plain, numbers)]
 
 
 def _in_usdt(row: TrueCandle) -> float:
@@ -293,13 +287,6 @@ def _in_usdt(row: TrueCandle) -> float:
 
 def _result(data: list[Any], now: int) -> bytes:
     return _encode({"code": "00000", "msg": "success", "requestTime": now // _MILLISECOND, "data": data})
-
-
-def _number(tick: PriceTick) -> int:
-    try:
-        return int(tick.trade_id or "")
-    except ValueError:
-        raise ValueError(f"Bitget's trade ids are numbers, got {tick.trade_id!r}") from None
 
 
 def _limit(query: Mapping[str, str], usual: str, most: int) -> int:

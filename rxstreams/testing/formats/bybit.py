@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import re
 from collections.abc import Mapping, Sequence
-from decimal import Decimal
 from functools import lru_cache
 from typing import Any, Literal
 
@@ -26,6 +25,7 @@ from rxstreams.testing.formats._format import (
     Subscribe,
     TradesQuery,
 )
+from rxstreams.testing.formats._text import plain
 
 _MILLISECOND = 1_000_000
 # Bybit has months too, which have no fixed number of minutes.
@@ -63,12 +63,6 @@ _encode = msgspec.json.Encoder().encode
 @lru_cache(maxsize=4096)
 def _quoted(text: str) -> str:
     return _encode(text).decode()
-
-
-def _plain(number: float) -> str:
-    """The shortest decimal that reads back as the same number, never with an exponent."""
-    text = repr(number)
-    return format(Decimal(text), "f") if "e" in text else text
 
 
 def _side(tick: PriceTick) -> str:
@@ -188,8 +182,8 @@ class BybitFormat:
         del snapshot
         spelling = _quoted(self._spelling(ticks[0].symbol))
         rows = [
-            f'{{"i":{_quoted(str(tick.trade_id))},"T":{tick.timestamp // _MILLISECOND},"p":"{_plain(tick.price)}",'
-            f'"v":"{_plain(tick.volume)}","S":"{_side(tick)}","seq":{tick.timestamp // _MILLISECOND},"s":{spelling},'
+            f'{{"i":{_quoted(str(tick.trade_id))},"T":{tick.timestamp // _MILLISECOND},"p":"{plain(tick.price)}",'
+            f'"v":"{plain(tick.volume)}","S":"{_side(tick)}","seq":{tick.timestamp // _MILLISECOND},"s":{spelling},'
             f'"BT":false,"RPI":false}}'
             for tick in ticks
         ]
@@ -206,12 +200,12 @@ class BybitFormat:
                 "start": row.open_time // _MILLISECOND,
                 "end": row.close_time // _MILLISECOND - 1,
                 "interval": _NAMES[minutes],
-                "open": _plain(row.open),
-                "close": _plain(row.close),
-                "high": _plain(row.high),
-                "low": _plain(row.low),
-                "volume": _plain(row.volume),
-                "turnover": _plain(row.quote_volume),
+                "open": plain(row.open),
+                "close": plain(row.close),
+                "high": plain(row.high),
+                "low": plain(row.low),
+                "volume": plain(row.volume),
+                "turnover": plain(row.quote_volume),
                 "confirm": row.close_time <= time,
                 "timestamp": min(now, row.close_time // _MILLISECOND - 1),
             }
@@ -250,8 +244,8 @@ class BybitFormat:
             {
                 "execId": str(tick.trade_id),
                 "symbol": self._spelling(symbol),
-                "price": _plain(tick.price),
-                "size": _plain(tick.volume),
+                "price": plain(tick.price),
+                "size": plain(tick.volume),
                 "side": _side(tick),
                 "time": str(tick.timestamp // _MILLISECOND),
                 "isBlockTrade": False,
@@ -269,12 +263,12 @@ class BybitFormat:
         data = [
             [
                 str(row.open_time // _MILLISECOND),
-                _plain(row.open),
-                _plain(row.high),
-                _plain(row.low),
-                _plain(row.close),
-                _plain(row.volume),
-                _plain(row.quote_volume),
+                plain(row.open),
+                plain(row.high),
+                plain(row.low),
+                plain(row.close),
+                plain(row.volume),
+                plain(row.quote_volume),
             ]
             for row in reversed(rows)
         ]
@@ -329,8 +323,8 @@ class BybitLinearFormat(BybitFormat):
         spelling = _quoted(self._spelling(ticks[0].symbol))
         before = [ticks[0], *ticks]
         rows = [
-            f'{{"T":{tick.timestamp // _MILLISECOND},"s":{spelling},"S":"{_side(tick)}","v":"{_plain(tick.volume)}",'
-            f'"p":"{_plain(tick.price)}","L":"{_direction(last.price, tick.price)}","i":{_quoted(str(tick.trade_id))},'
+            f'{{"T":{tick.timestamp // _MILLISECOND},"s":{spelling},"S":"{_side(tick)}","v":"{plain(tick.volume)}",'
+            f'"p":"{plain(tick.price)}","L":"{_direction(last.price, tick.price)}","i":{_quoted(str(tick.trade_id))},'
             f'"BT":false,"RPI":false,"seq":{tick.timestamp // _MILLISECOND}}}'
             for last, tick in zip(before, ticks, strict=False)
         ]

@@ -7,7 +7,6 @@ Source: https://www.gate.com/docs/developers/apiv4/ws/en/ and https://www.gate.c
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from decimal import Decimal
 from typing import Any, Literal
 
 import msgspec
@@ -25,6 +24,7 @@ from rxstreams.testing.formats._format import (
     SymbolsQuery,
     TradesQuery,
 )
+from rxstreams.testing.formats._text import number_of, plain
 
 _SECOND = 1_000_000_000
 _MILLISECOND = 1_000_000
@@ -142,7 +142,7 @@ class GateFormat:
         """Return a message of the channel "spot.trades", which holds one trade."""
         del snapshot
         (tick,) = ticks
-        number = _number(tick.trade_id)
+        number = number_of(tick.trade_id)
         result = {
             "id": number,
             "id_market": number,
@@ -290,18 +290,11 @@ def _candles_query(query: Mapping[str, str]) -> CandlesQuery:
     )
 
 
-def _number(trade_id: int | str | None) -> int:
-    try:
-        return int(trade_id or "")
-    except ValueError:
-        raise ValueError(f"Gate's trade ids are numbers, got {trade_id!r}") from None
-
-
 def _milliseconds(instant: int) -> str:
     whole, rest = divmod(instant, _MILLISECOND)
     return f"{whole}.{rest:06d}"
 
 
 def _plain(number: float) -> str:
-    """The shortest decimal that reads back as the same number, never with an exponent."""
-    return format(Decimal(repr(number)), "f").removesuffix(".0")
+    """Without the zero that a float of a whole number has."""
+    return plain(number).removesuffix(".0")

@@ -6,9 +6,7 @@ docs.kraken.com/api/docs/rest-api/{get-recent-trades,get-ohlc-data}, checked aga
 
 from __future__ import annotations
 
-import time
 from collections.abc import Mapping, Sequence
-from decimal import Decimal
 from functools import lru_cache
 from typing import Any, Literal
 
@@ -27,6 +25,7 @@ from rxstreams.testing.formats._format import (
     SymbolsQuery,
     TradesQuery,
 )
+from rxstreams.testing.formats._text import iso, number_of, plain, whole_seconds
 
 _SECOND = 1_000_000_000
 # Kraken has weeks and fifteen days too; on which day those begin is not documented, so nobody can be held to it.
@@ -59,32 +58,8 @@ _encode = msgspec.json.Encoder().encode
 
 
 @lru_cache(maxsize=4096)
-def _whole_seconds(seconds: int) -> str:
-    return time.strftime("%Y-%m-%dT%H:%M:%S", time.gmtime(seconds))
-
-
-def _iso(instant: int) -> str:
-    """Six digits after the point, nine where they are needed."""
-    seconds, rest = divmod(instant, _SECOND)
-    micros, nanos = divmod(rest, 1000)
-    return f"{_whole_seconds(seconds)}.{rest:09d}Z" if nanos else f"{_whole_seconds(seconds)}.{micros:06d}Z"
-
-
-@lru_cache(maxsize=4096)
 def _quoted(text: str) -> str:
     return _encode(text).decode()
-
-
-def _number(trade_id: int | str | None) -> int:
-    try:
-        return trade_id if isinstance(trade_id, int) else int(trade_id or "")
-    except ValueError:
-        raise ValueError(f"Kraken's trade ids are numbers, got {trade_id!r}") from None
-
-
-def _plain(number: float) -> str:
-    """The shortest decimal that reads back as the same number, never with an exponent."""
-    return format(Decimal(repr(number)), "f")
 
 
 def _pair_name(symbol: str) -> str:
@@ -210,8 +185,8 @@ class KrakenFormat:
         """Return a message of the channel "trade"."""
         rows = [
             f'{{"symbol":{_quoted(tick.symbol)},"side":"{tick.side or "buy"}","price":{tick.price!r},'
-            f'"qty":{tick.volume!r},"ord_type":"limit","trade_id":{_number(tick.trade_id)},'
-            f'"timestamp":"{_iso(tick.timestamp)}"}}'
+            f'"qty":{tick.volume!r},"ord_type":"limit","trade_id":{number_of(tick.trade_id)},'
+            f'"timestamp":"{iso(tick.timestamp)}"}}'
             for tick in ticks
         ]
         kind = "snapshot" if snapshot else "update"
@@ -229,14 +204,14 @@ class KrakenFormat:
                 "trades": row.trades,
                 "volume": round(row.volume, 8),
                 "vwap": round(row.quote_volume / row.volume, 5) if row.volume else 0.0,
-                "interval_begin": f"{_whole_seconds(row.open_time // _SECOND)}.000000000Z",
+                "interval_begin": f"{whole_seconds(row.open_time // _SECOND)}.000000000Z",
                 "interval": minutes,
-                "timestamp": f"{_whole_seconds(row.close_time // _SECOND)}.000000Z",
+                "timestamp": f"{whole_seconds(row.close_time // _SECOND)}.000000Z",
             }
             for row in rows
         ]
         kind = "snapshot" if snapshot else "update"
-        return _encode({"channel": "ohlc", "type": kind, "timestamp": _iso(time), "data": data})
+        return _encode({"channel": "ohlc", "type": kind, "timestamp": iso(time), "data": data})
 
     def rest_query(self, path: str, query: Mapping[str, str], body: bytes) -> RestQuery:
         """Return what a request for Trades, OHLC or AssetPairs asks for; "since" is exclusive there."""
@@ -272,13 +247,13 @@ class KrakenFormat:
         del more
         rows = [
             [
-                _plain(tick.price),
-                _plain(tick.volume),
+                plain(tick.price),
+                plain(tick.volume),
                 _exact(tick.timestamp) / _SECOND,
                 "s" if tick.side == "sell" else "b",
                 "l",
                 "",
-                _number(tick.trade_id),
+                number_of(tick.trade_id),
             ]
             for tick in ticks
         ]
@@ -293,10 +268,10 @@ class KrakenFormat:
         data = [
             [
                 row.open_time // _SECOND,
-                _plain(row.open),
-                _plain(row.high),
-                _plain(row.low),
-                _plain(row.close),
+                plain(row.open),
+                plain(row.high),
+                plain(row.low),
+                plain(row.close),
                 f"{row.quote_volume / row.volume:.5f}" if row.volume else "0.0",
                 f"{row.volume:.8f}",
                 row.trades,
@@ -332,7 +307,7 @@ def _answer(
     answer |= fields
     if success is not None:
         answer["success"] = success
-    answer |= {"time_in": _iso(time_in), "time_out": _iso(time_out)}
+    answer |= {"time_in": iso(time_in), "time_out": iso(time_out)}
     if request is not None:
         answer["req_id"] = request
     return _encode(answer)

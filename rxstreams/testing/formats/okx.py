@@ -7,7 +7,6 @@ messages; refusals of an instrument: https://github.com/sieblyio/okx-api/issues/
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from decimal import Decimal
 from typing import Literal
 
 import msgspec
@@ -27,6 +26,7 @@ from rxstreams.testing.formats._format import (
     SymbolsQuery,
     TradesQuery,
 )
+from rxstreams.testing.formats._text import plain
 
 _MILLISECOND = 1_000_000
 # Weeks and months are left out: on which day those begin was not found.
@@ -298,5 +298,5 @@ def _limit(query: Mapping[str, str], default: int, most: int) -> int:
 
 
 def _plain(number: float) -> str:
-    """The shortest decimal that reads back as the same number, never with an exponent."""
-    return format(Decimal(repr(number)), "f").removesuffix(".0")
+    """Without the zero that a float of a whole number has."""
+    return plain(number).removesuffix(".0")
