@@ -8,7 +8,6 @@ from __future__ import annotations
 
 from venue_case import Page, Sample, VenueCase
 
-from rxstreams.instants import SECOND
 from rxstreams.items import OHLCCandle, PriceTick, Side
 from rxstreams.sources.bitget import Bitget
 from rxstreams.sources.venue import Acknowledged, Heartbeat, Rejected, Unknown
@@ -174,5 +173,4 @@ CASE = VenueCase(
         400,
         b'{"code":"40034","msg":"Parameter BTCUSDT does not exist","requestTime":1790133421135,"data":null}',
     ),
-    rest_resolution=SECOND,
 )

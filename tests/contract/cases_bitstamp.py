@@ -180,5 +180,4 @@ CASE = VenueCase(
         b'{"name":"BTC/USD-PERP","market_symbol":"btcusd-perp","market_type":"PERPETUAL","trading":"Enabled"}]',
         frozenset({"btcusd", "btcusd-perp"}),
     ),
-    rest_resolution=SECOND,
 )

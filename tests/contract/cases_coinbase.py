@@ -138,5 +138,4 @@ CASE = VenueCase(
     empty_trades=b"[]",
     empty_candles=b"[]",
     unknown_symbol=(404, b'{"message":"NotFound"}'),
-    rest_resolution=1_000_000,
 )

@@ -124,7 +124,6 @@ CASE = VenueCase(
     ),
     empty_trades=b"[]",
     empty_candles=b"[]",
-    rest_resolution=_MILLISECOND,
     unknown_symbol=(400, b'{"result":"error","reason":"InvalidSymbol","message":"not a valid symbol"}'),
     symbols=(b'["btcusd","BTCGUSDPERP"]', frozenset({"btcusd", "btcgusdperp"})),
 )

@@ -155,5 +155,4 @@ CASE = VenueCase(
     empty_trades=b'{"error":[],"result":{"XXBTZUSD":[],"last":"1762795433971744000"}}',
     empty_candles=b'{"error":[],"result":{"XXBTZUSD":[],"last":1762795380}}',
     unknown_symbol=(200, b'{"error":["EQuery:Unknown asset pair"]}'),
-    rest_resolution=1000,
 )

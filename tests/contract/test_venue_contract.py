@@ -453,7 +453,7 @@ def test_rest_trades_when_written_by_the_venues_server_then_are_read_as_they_wer
         assert query.since is None or query.since <= ticks[0].timestamp
         assert query.until is None or query.until > ticks[-1].timestamp
         page = case.venue.parse_rest_trades(symbol, fmt.rest_trades(symbol, ticks, query, more=False), None)
-        resolution = case.rest_resolution or 1
+        resolution = case.venue.rest_resolution
         assert plain(page.items, resolution) == plain(ticks, resolution)
         empty = case.venue.parse_rest_trades(symbol, fmt.rest_trades(symbol, [], query, more=False), None)
         assert list(empty.items) == []

@@ -92,7 +92,6 @@ class VenueCase:
         unknown_symbol: HTTP status and body of the answer to a symbol that the venue does not have; None: its REST API
             is not asked for one.
         symbols: body of the answer to ``symbols_request`` and the spellings in it; None: it has none.
-        rest_resolution: of the stamps of its REST trades, nanoseconds; None: that of its format.
     """
 
     venue: Venue
@@ -107,4 +106,3 @@ class VenueCase:
     empty_candles: bytes | None = None
     unknown_symbol: tuple[int, bytes] | None = None
     symbols: tuple[bytes, frozenset[str]] | None = None
-    rest_resolution: int | None = None
